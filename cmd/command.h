@@ -1,0 +1,62 @@
+/* The subcommands: one row each in main.c, one file cmd_<name>.c each. */
+#ifndef BPGRAPH_CMD_COMMAND_H
+#define BPGRAPH_CMD_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bpgraph.h"
+
+enum status { STATUS_FINE = 0, STATUS_NO = 1, STATUS_CANNOT = 2, STATUS_SYSTEM = 3 };
+
+/* An option of a command. */
+enum option_kind { OPTION_FLAG, OPTION_VALUE, OPTION_LIST };
+
+struct option {
+  const char *name;     /* "--wrt", "-o" */
+  const char *argument; /* "A,B"; NULL for a flag */
+  const char *meaning;
+  enum option_kind kind;
+  size_t offset; /* of the bool, const char * or struct list in struct arguments */
+};
+
+struct list {
+  const char **at;
+  size_t count;
+};
+
+/* What the command line says. */
+struct arguments {
+  struct list operands; /* nets, names */
+  struct list outputs, sets;
+  const char *format, *of, *upstream, *wrt, *data_root, *threads;
+  bool all, strict, help, no_gradients;
+  bool color; /* messages may be coloured */
+};
+
+struct command {
+  const char *name, *operands, *summary;
+  const struct option *options; /* ends with a NULL name; the common ones come on top */
+  const char *examples;
+  enum status (*run)(const struct command *command, const struct arguments *arguments);
+};
+
+extern const struct command command_eval, command_ops, command_schema;
+
+/* ---- what commands share ----------------------------------------------------------------- */
+
+/* Prints "bpgraph: error: ..." to standard error and returns STATUS_CANNOT. */
+enum status fail_usage(const struct command *command, const char *format, ...);
+/* The same for what is the system's fault: STATUS_SYSTEM. */
+enum status fail_system(const char *format, ...);
+
+/* Prints messages [from, end) of a net; a summary where several or errors. */
+void print_messages(bp_net *net, size_t from, bool color);
+
+/* Loads a net with the options of the command line. */
+bp_net *load_net(const char *path, const struct arguments *arguments);
+
+/* The exit status that a net's messages come to. */
+enum status net_status(const bp_net *net, const struct arguments *arguments);
+
+#endif

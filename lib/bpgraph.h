@@ -1,0 +1,154 @@
+/* bpgraph: computation graphs and their gradients.
+ *
+ * A net is read from a YAML file, evaluated, and its values and gradients are read off or exported:
+ *
+ *   bp_net *net = bp_net_load("net.yaml", NULL);
+ *   bp_result *result = bp_net_ok(net) ? bp_evaluate(net, NULL) : NULL;
+ *   if (result) {
+ *     const double *gradient = bp_gradient(result, "W", NULL);
+ *     ...
+ *   }
+ *   for (size_t i = 0; i < bp_message_count(net); i++) puts(bp_message_text(net, i));
+ *   bp_result_free(result);
+ *   bp_net_free(net);
+ *
+ * The library never prints and never exits.  What goes wrong is a message of the net.  All pointers
+ * that it hands out belong to the object that they were asked of and live as long as it does; only
+ * what has a `_free` of its own is freed by the caller, and `_free(NULL)` is fine.  Different nets
+ * may be used by different threads; one net by one thread at a time. */
+#ifndef BPGRAPH_H
+#define BPGRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define BP_API __attribute__((visibility("default")))
+#else
+#define BP_API
+#endif
+
+typedef struct bp_net bp_net;
+typedef struct bp_result bp_result;
+
+/* ---- loading --------------------------------------------------------------------------- */
+
+typedef struct bp_load_options {
+  const char *data_root;   /* folder that data files may not lie outside of; NULL: the net's own */
+  size_t set_count;        /* start values that are replaced: */
+  const char *const *sets; /*   "NAME=VALUE", "NAME=@file" */
+} bp_load_options;
+
+/* Reads a net file ("-": standard input).  Always returns a net, if only one with error messages;
+ * NULL when there is no memory for even that.  `options` may be NULL.  Free with bp_net_free. */
+BP_API bp_net *bp_net_load(const char *path, const bp_load_options *options);
+
+/* The same from `size` bytes of text, which `name` stands for in messages; files are found from
+ * the working folder. */
+BP_API bp_net *bp_net_parse(const char *name, const char *text, size_t size,
+                            const bp_load_options *options);
+
+/* Whether the net can be evaluated: no error was found. */
+BP_API bool bp_net_ok(const bp_net *net);
+
+BP_API void bp_net_free(bp_net *net);
+
+/* ---- messages -------------------------------------------------------------------------- */
+
+typedef enum bp_severity { BP_NOTE, BP_WARNING, BP_ERROR, BP_FAILURE } bp_severity;
+
+/* What there is to say so far, in the order of the file. */
+BP_API size_t bp_message_count(const bp_net *net);
+BP_API bp_severity bp_message_severity(const bp_net *net, size_t i);
+BP_API const char *bp_message_text(const bp_net *net, size_t i);
+
+/* The i-th message as the program prints it: "file:line:col: error: text [BP012]", the line with a
+ * caret, the hint; with terminal colours on request.  Lives as long as the net. */
+BP_API const char *bp_message_print(bp_net *net, size_t i, bool color);
+
+/* "2 errors, 1 warning", or "" where there is neither. */
+BP_API const char *bp_message_summary(bp_net *net);
+
+/* The worst severity so far: BP_ERROR means a bad net, BP_FAILURE a failing system. */
+BP_API bp_severity bp_worst(const bp_net *net);
+
+/* ---- evaluating ------------------------------------------------------------------------ */
+
+typedef struct bp_evaluate_options {
+  const char *of;       /* node to differentiate; NULL: the net's output */
+  const char *upstream; /* dL/d(output), e.g. "[1, 0]"; NULL: the net's, or 1 */
+  const char *wrt;      /* "W,b": whose gradients; NULL: the net's, or all inputs and parameters */
+  bool all;             /* values and gradients of all nodes */
+  bool table;           /* values of all nodes, as the text format shows them */
+  bool no_gradients;    /* values only */
+} bp_evaluate_options;
+
+/* Runs the net forward and backward.  NULL after an error message.  `options` may be NULL.  Free
+ * with bp_result_free, before the net. */
+BP_API bp_result *bp_evaluate(bp_net *net, const bp_evaluate_options *options);
+
+BP_API void bp_result_free(bp_result *result);
+
+/* A tensor's shape: `rank` sizes at `dim`; `size` is their product. */
+typedef struct bp_shape {
+  unsigned rank;
+  const int64_t *dim;
+  size_t size;
+} bp_shape;
+
+/* A node's value, row-major; NULL where there is no such node or it was not computed.  `shape` may
+ * be NULL. */
+BP_API const double *bp_value(const bp_result *result, const char *node, bp_shape *shape);
+
+/* dL/d(node); NULL where it has none: constants, indices, nodes that were not asked for. */
+BP_API const double *bp_gradient(const bp_result *result, const char *node, bp_shape *shape);
+
+/* The name of the output. */
+BP_API const char *bp_output(const bp_result *result);
+
+/* ---- exporting ------------------------------------------------------------------------- */
+
+/* Takes `size` bytes; returns false when it cannot. */
+typedef bool bp_write(void *user, const char *bytes, size_t size);
+
+/* Writes a result as "text", "json" or "npz"; false when there is no such format, or `write`
+ * refused something. */
+BP_API bool bp_export(const bp_result *result, const char *format, bp_write *write, void *user);
+
+/* The format that a file's name stands for ("out.json": "json"), or NULL. */
+BP_API const char *bp_format_of(const char *path);
+
+/* The i-th format, or NULL after the last. */
+BP_API const char *bp_format_name(size_t i);
+
+/* ---- the rest -------------------------------------------------------------------------- */
+
+/* The library's version: "0.1.0". */
+BP_API const char *bp_version(void);
+
+/* The version of libyaml. */
+BP_API const char *bp_yaml_version(void);
+
+/* The BLAS that large products would use, with the core that it has chosen; opens it. */
+BP_API const char *bp_blas_description(void);
+
+/* How many threads BLAS may use: results may differ in the last bits. */
+BP_API void bp_set_threads(int threads);
+
+/* A JSON schema by name ("net", "result"), or NULL. */
+BP_API const char *bp_schema(const char *name);
+
+/* The i-th op's name, or NULL after the last; and what it does, in one line. */
+BP_API const char *bp_op_name(size_t i);
+BP_API const char *bp_op_family(size_t i);
+BP_API const char *bp_op_meaning(size_t i);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

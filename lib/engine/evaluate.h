@@ -1,0 +1,58 @@
+/* The main job: a net's values and gradients, and what there is to say about them. */
+#ifndef BPGRAPH_ENGINE_EVALUATE_H
+#define BPGRAPH_ENGINE_EVALUATE_H
+
+#include "engine/run.h"
+#include "load/net.h"
+
+struct evaluate_options {
+  const char *of;       /* the node to differentiate; NULL: the net's output */
+  const char *upstream; /* dL/d(output) as text; NULL: the net's, or 1 */
+  const char *wrt;      /* names with commas between; NULL: the net's, or inputs and parameters */
+  bool all;             /* values and gradients of all nodes */
+  bool table;           /* values of all nodes */
+  bool no_gradients;
+};
+
+/* An input of a node, at which the node's derivative is undefined. */
+struct undefined {
+  node_id node;
+  unsigned input;
+  size_t count;     /* entries */
+  size_t first[10]; /* the first of them, flat */
+};
+
+struct result {
+  struct net *net;
+  struct arena *arena;
+  struct plan plan;
+  struct run run;
+  bool all;
+  bool gradients; /* they were computed */
+  bool *indexed;  /* of each node: all its users take it as an index; NULL: none is */
+  VEC(node_id) wrt;
+  VEC(struct undefined) undefined;
+};
+
+/* Evaluates a net that was loaded without errors.  Reports and returns false when it cannot. */
+bool evaluate(struct result *result, struct arena *arena, struct net *net,
+              const struct evaluate_options *options);
+
+/* A node's gradient.  GRADIENT_NULL: it has none (a constant, an index, none computed);
+ * GRADIENT_ZERO: it is 0 everywhere, and *at is NULL; else *at has its numbers. */
+enum gradient { GRADIENT_NULL, GRADIENT_ZERO, GRADIENT_HERE };
+enum gradient result_gradient(const struct result *result, node_id id, const double **at);
+
+/* What reaches input k of a node through this node: as many numbers as the input has entries,
+ * written to `out`.  With `local` the derivative itself, as if 1 came from above. */
+void result_contribution(const struct result *result, node_id id, unsigned input, bool local,
+                         double *out);
+
+/* Whether a gradient flows along this edge. */
+bool result_has_edge(const struct result *result, node_id id, unsigned input);
+
+/* The shape that an undefined place's indices refer to: the input's where it is as large as the
+ * node or the op reduces it, else (broadcasting) the node's. */
+const struct shape *undefined_shape(const struct result *result, const struct undefined *at);
+
+#endif

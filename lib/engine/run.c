@@ -1,0 +1,136 @@
+#include "engine/run.h"
+
+#include <string.h>
+
+static double *value_at(const struct run *run, node_id id) {
+  size_t at = run->plan->value[id];
+  if (at == PLACE_OUTSIDE) return graph_node(run->plan->graph, id)->value;
+  return at == PLACE_NONE ? NULL : run->values + at;
+}
+
+static double *bar_at(const struct run *run, node_id id) {
+  size_t at = run->plan->bar[id];
+  return at == PLACE_NONE ? NULL : run->bars + at;
+}
+
+const double *run_value(const struct run *run, node_id id) { return value_at(run, id); }
+const double *run_bar(const struct run *run, node_id id) { return bar_at(run, id); }
+
+void run_call(const struct run *run, node_id id, struct call *call, struct operand *operands) {
+  const struct graph *graph = run->plan->graph;
+  const struct node *node = graph_node(graph, id);
+  const node_id *inputs = graph_inputs(graph, node);
+  for (unsigned k = 0; k < node->count; k++) {
+    operands[k] = (struct operand){.at = value_at(run, inputs[k]),
+                                   .shape = graph_node(graph, inputs[k])->shape};
+    if (op_flows(node->op, k)) operands[k].bar = bar_at(run, inputs[k]);
+  }
+  *call = (struct call){.op = node->op, .attr = node->attr, .count = node->count, .x = operands};
+  call->y = (struct operand){.at = value_at(run, id), .bar = bar_at(run, id), .shape = node->shape};
+}
+
+static void bind_calls(struct run *run) {
+  const struct plan *plan = run->plan;
+  size_t operands = 0;
+  for (size_t i = 0; i < plan->calls.count; i++)
+    operands += graph_node(plan->graph, plan->calls.at[i].node)->count;
+  struct operand *next = ARENA_ARRAY(run->arena, struct operand, operands + 1);
+  run->calls = ARENA_ARRAY(run->arena, struct call, plan->calls.count + 1);
+  for (size_t i = 0; i < plan->calls.count; i++) {
+    const struct plan_call *planned = &plan->calls.at[i];
+    struct call *call = &run->calls[i];
+    run_call(run, planned->node, call, next);
+    for (unsigned k = 0; k < call->count && k < 32; k++)
+      next[k].fresh = planned->fresh >> k & 1;
+    call->scratch = run->scratch + planned->scratch;
+    call->fault = &run->fault;
+    next += call->count;
+  }
+}
+
+/* Start values that the run keeps itself: the scalars, and all where they may change. */
+static void copy_starts(struct run *run) {
+  const struct graph *graph = run->plan->graph;
+  for (size_t i = 0; i < run->plan->node_count; i++) {
+    const struct node *node = graph_node(graph, (node_id)i);
+    size_t at = run->plan->value[i];
+    if (node->op || at == PLACE_NONE || at == PLACE_OUTSIDE) continue;
+    memcpy(run->values + at, node->value, node->shape->size * sizeof *node->value);
+  }
+}
+
+void run_make(struct run *run, struct arena *arena, const struct plan *plan) {
+  *run = (struct run){.plan = plan, .arena = arena, .fault_node = NODE_NONE};
+  run->values = arena_buffer(arena, plan->values * sizeof(double));
+  run->bars = arena_buffer(arena, plan->bars * sizeof(double));
+  run->partials = arena_buffer(arena, plan->tape.count * 2 * sizeof(double));
+  run->scratch = arena_buffer(arena, plan->scratch * sizeof(double));
+  copy_starts(run);
+  bind_calls(run);
+}
+
+/* ---- forward ----------------------------------------------------------------------------- */
+
+static void tape_forward(const struct run *run, uint32_t first, uint32_t count) {
+  const struct tape_step *step = run->plan->tape.at + first, *end = step + count;
+  double *value = run->values, *partial = run->partials + 2 * (size_t)first;
+  for (; step < end; step++, partial += 2)
+    value[step->y] = step->function(value[step->a], value[step->b], partial);
+}
+
+bool run_forward(struct run *run) {
+  const struct plan *plan = run->plan;
+  const struct span *span = plan->forward.at, *end = span + plan->forward.count;
+  run->fault.raised = false;
+  for (; span < end; span++) {
+    if (span->tape) {
+      tape_forward(run, span->first, span->count);
+      continue;
+    }
+    const struct call *call = &run->calls[span->first];
+    call->op->forward(call);
+    if (!run->fault.raised) continue;
+    run->fault_node = plan->calls.at[span->first].node;
+    return false;
+  }
+  return true;
+}
+
+/* ---- backward ---------------------------------------------------------------------------- */
+
+static void tape_backward(const struct run *run, uint32_t first, uint32_t count) {
+  const struct tape_back *back = run->plan->back.at + first, *end = back + count;
+  double *bar = run->bars;
+  const double *partials = run->partials;
+  for (; back < end; back++) {
+    const double upstream = bar[back->y], *partial = partials + 2 * (size_t)back->step;
+    bar[back->a] += upstream * partial[0];
+    bar[back->b] += upstream * partial[1];
+  }
+}
+
+static void clear_bars(const struct run *run) {
+  const struct plan *plan = run->plan;
+  memset(run->bars, 0, plan->scalars * sizeof *run->bars);
+  for (size_t i = 0; i < plan->clear.count; i++)
+    memset(run->bars + plan->clear.at[i].offset, 0, plan->clear.at[i].count * sizeof *run->bars);
+}
+
+static void seed_output(const struct run *run, const double *upstream) {
+  double *bar = bar_at(run, run->plan->output);
+  size_t size = graph_node(run->plan->graph, run->plan->output)->shape->size;
+  for (size_t i = 0; bar && i < size; i++) bar[i] = upstream ? upstream[i] : 1;
+}
+
+void run_backward(struct run *run, const double *upstream) {
+  const struct plan *plan = run->plan;
+  const struct span *span = plan->backward.at, *end = span + plan->backward.count;
+  clear_bars(run);
+  seed_output(run, upstream);
+  for (; span < end; span++) {
+    if (span->tape)
+      tape_backward(run, span->first, span->count);
+    else
+      run->calls[span->first].op->backward(&run->calls[span->first]);
+  }
+}

@@ -1,0 +1,89 @@
+#include "export/export.h"
+
+#include <string.h>
+
+static const struct {
+  const char *name, *ending;
+  export_fn *export;
+} exporters[] = {
+    {"text", ".txt", export_text}, {"json", ".json", export_json}, {"npz", ".npz", export_npz}};
+enum { EXPORTERS = sizeof exporters / sizeof *exporters };
+
+export_fn *export_find(const char *format, size_t size) {
+  for (size_t i = 0; i < EXPORTERS; i++)
+    if (strlen(exporters[i].name) == size && !memcmp(exporters[i].name, format, size))
+      return exporters[i].export;
+  return NULL;
+}
+
+const char *export_format(const char *path) {
+  size_t size = strlen(path);
+  for (size_t i = 0; i < EXPORTERS; i++) {
+    size_t ending = strlen(exporters[i].ending);
+    if (size > ending && !strcmp(path + size - ending, exporters[i].ending))
+      return exporters[i].name;
+  }
+  return NULL;
+}
+
+const char *export_name(size_t i) { return i < EXPORTERS ? exporters[i].name : NULL; }
+
+static void print_ints(const struct attr *attr, struct text *out) {
+  if (attr->list) text_char(out, '[');
+  for (size_t i = 0; i < attr->ints.count; i++) {
+    if (i) text_puts(out, ", ");
+    text_integer(out, attr->ints.at[i]);
+  }
+  if (attr->list) text_char(out, ']');
+}
+
+static void print_attr(const struct attr_spec *spec, const struct attr *attr, struct text *out) {
+  text_printf(out, ", %s=", spec->name);
+  switch (spec->type) {
+  case ATTR_INT: text_integer(out, attr->integer); break;
+  case ATTR_INTS:
+  case ATTR_PAIRS: print_ints(attr, out); break;
+  case ATTR_NUMBER: text_number(out, attr->number); break;
+  case ATTR_BOOL: text_puts(out, attr->truth ? "true" : "false"); break;
+  case ATTR_WORD: text_puts(out, spec->words[attr->word]); break;
+  case ATTR_TEXT: text_printf(out, "\"%.*s\"", (int)attr->text.size, attr->text.at); break;
+  }
+}
+
+/* Attributes that hold their default go without saying. */
+static bool is_default(const struct attr_spec *spec, const struct attr *attr) {
+  const struct attr *fallback = &spec->fallback;
+  if (!attr->given) return true;
+  if (!fallback->given) return false;
+  switch (spec->type) {
+  case ATTR_INT: return attr->integer == fallback->integer;
+  case ATTR_NUMBER: return attr->number == fallback->number;
+  case ATTR_BOOL: return attr->truth == fallback->truth;
+  case ATTR_WORD: return attr->word == fallback->word;
+  case ATTR_INTS:
+  case ATTR_PAIRS:
+    return attr->ints.count == fallback->ints.count &&
+           (!attr->ints.count || !memcmp(attr->ints.at, fallback->ints.at,
+                                         attr->ints.count * sizeof *attr->ints.at));
+  default: return false;
+  }
+}
+
+void print_definition(const struct result *result, node_id id, struct text *out) {
+  const struct graph *graph = &result->net->graph;
+  const struct node *node = graph_node(graph, id);
+  if (!node->op || node->text.start) {
+    graph_print_text(graph, id, out);
+    return;
+  }
+  const node_id *inputs = graph_inputs(graph, node);
+  text_printf(out, "%s(", node->op->name);
+  for (unsigned k = 0; k < node->count; k++) {
+    if (k) text_puts(out, ", ");
+    graph_print_name(graph, inputs[k], out);
+  }
+  for (size_t i = 0; i < op_attr_count(node->op); i++)
+    if (!is_default(&node->op->attrs[i], &node->attr[i]))
+      print_attr(&node->op->attrs[i], &node->attr[i], out);
+  text_char(out, ')');
+}

@@ -1,0 +1,22 @@
+/* Exporters: each writes a result in one format and reads nothing else.  One row of `exporters` in
+ * export.c and one file a format. */
+#ifndef BPGRAPH_EXPORT_EXPORT_H
+#define BPGRAPH_EXPORT_EXPORT_H
+
+#include "engine/evaluate.h"
+
+typedef void export_fn(const struct result *result, struct text *out);
+
+export_fn export_text, export_json, export_npz;
+
+/* The exporter of a format by name ("json"), or NULL. */
+export_fn *export_find(const char *format, size_t size);
+/* The format that a file's ending stands for ("out.json"), or NULL. */
+const char *export_format(const char *path);
+/* The name of the i-th format, or NULL after the last. */
+const char *export_name(size_t i);
+
+/* Writes a node's expression as the author wrote it; an op that was spelled out as a call. */
+void print_definition(const struct result *result, node_id id, struct text *out);
+
+#endif

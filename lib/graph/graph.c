@@ -1,0 +1,169 @@
+#include "graph/graph.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void graph_init(struct graph *graph, struct arena *arena, struct report *report) {
+  *graph = (struct graph){.arena = arena, .report = report};
+  shapes_init(&graph->shapes, arena);
+}
+
+static node_id append(struct graph *graph, struct node node) {
+  if (graph->nodes.count >= NODE_NONE - 1) {
+    report_add(graph->report, node.mark, BP(TOO_MANY_NODES), "4294967293");
+    return NODE_NONE;
+  }
+  node_id id = (node_id)graph->nodes.count;
+  node.owner = id;
+  *vec_push(graph->arena, &graph->nodes) = node;
+  return id;
+}
+
+node_id graph_start(struct graph *graph, enum role role, const struct shape *shape, double *value,
+                    struct mark mark) {
+  return append(graph, (struct node){.role = (uint8_t)role,
+                                     .shape = shape,
+                                     .value = value,
+                                     .mark = mark,
+                                     .text = mark});
+}
+
+node_id graph_literal(struct graph *graph, double value, struct mark mark) {
+  double *at = ARENA_NEW(graph->arena, double);
+  *at = value;
+  return graph_start(graph, ROLE_LITERAL, graph->shapes.scalar, at, mark);
+}
+
+/* ---- shape rules ------------------------------------------------------------------------- */
+
+struct build {
+  struct graph *graph;
+  const node_id *inputs;
+  struct mark mark;
+};
+
+static void describe_input(const struct infer *infer, unsigned input) {
+  const struct build *build = infer->context;
+  if (input >= infer->count) return;
+  node_id id = build->inputs[input];
+  const struct node *node = graph_node(build->graph, id);
+  if (node->name || node->role == ROLE_LITERAL || !node->text.start)
+    graph_print_name(build->graph, id, infer->why);
+  else
+    graph_print_text(build->graph, id, infer->why);
+  text_puts(infer->why, " is ");
+  dims_print(&infer->x[input], infer->why);
+}
+
+static void report_infer(struct build *build, const struct infer *infer) {
+  struct mark mark = build->mark;
+  report_add(build->graph->report, mark, BP(SHAPE_MISMATCH), infer->op->name,
+             text_string(infer->why));
+}
+
+static bool check_count(struct graph *graph, const struct op *op, unsigned count,
+                        struct mark mark) {
+  if (count >= op->least && (op->most == OP_ANY || count <= op->most)) return true;
+  char wanted[40];
+  if (op->most == OP_ANY)
+    snprintf(wanted, sizeof wanted, "%d or more inputs", op->least);
+  else if (op->least == op->most)
+    snprintf(wanted, sizeof wanted, "%d input%s", op->least, op->least == 1 ? "" : "s");
+  else
+    snprintf(wanted, sizeof wanted, "%d to %d inputs", op->least, op->most);
+  report_add(graph->report, mark, BP(INPUT_COUNT), op->name, wanted, count);
+  struct text names;
+  text_init(&names, graph->arena, NULL, NULL);
+  for (unsigned i = 0; i < OP_INPUTS && op->inputs[i]; i++)
+    text_printf(&names, "%s%s", i ? ", " : "", op->inputs[i]);
+  report_hint(graph->report, "%s(%s%s): %s", op->name, text_string(&names),
+              op->most == OP_ANY ? ", ..." : "", op->meaning);
+  return false;
+}
+
+/* The shape that the op's rule gives, or NULL after a report. */
+static const struct shape *infer_shape(struct graph *graph, const struct op *op,
+                                       const struct attr *attr, unsigned count,
+                                       const node_id *inputs, struct mark mark) {
+  enum { FEW = 4 };
+  struct dims few[FEW], *x = few;
+  if (count > FEW) x = ARENA_ARRAY(graph->arena, struct dims, count);
+  bool scalars = true;
+  for (unsigned i = 0; i < count; i++) {
+    const struct shape *shape = graph_node(graph, inputs[i])->shape;
+    scalars = scalars && shape->rank == 0;
+    x[i] = shape_dims(shape);
+  }
+  if (op->scalar && scalars) return graph->shapes.scalar; /* most nodes of large graphs */
+  struct text why;
+  text_init(&why, graph->arena, NULL, NULL);
+  struct build build = {graph, inputs, mark};
+  struct infer infer = {.op = op, .attr = attr, .count = count, .x = x, .why = &why};
+  infer.blame_input = -1;
+  infer.describe = describe_input;
+  infer.context = &build;
+  if (!op->infer(&infer)) {
+    report_infer(&build, &infer);
+    return NULL;
+  }
+  const struct shape *shape = shapes_add(&graph->shapes, &infer.y);
+  if (!shape) {
+    dims_print(&infer.y, &why);
+    report_add(graph->report, mark, BP(TOO_LARGE), op->name, text_string(&why));
+  }
+  return shape;
+}
+
+node_id graph_add(struct graph *graph, const struct op *op, const struct attr *attr,
+                  unsigned count, const node_id *inputs, struct mark mark, struct mark text) {
+  if (!check_count(graph, op, count, mark)) return NODE_NONE;
+  const struct shape *shape = infer_shape(graph, op, attr, count, inputs, mark);
+  if (!shape) return NODE_NONE;
+  struct node node = {.op = op,
+                      .attr = attr,
+                      .shape = shape,
+                      .first = (uint32_t)graph->arcs.count,
+                      .count = (uint16_t)count,
+                      .role = ROLE_NODE,
+                      .mark = mark,
+                      .text = text};
+  vec_room(graph->arena, &graph->arcs, graph->arcs.count + count);
+  memcpy(graph->arcs.at + graph->arcs.count, inputs, count * sizeof *inputs);
+  graph->arcs.count += count;
+  return append(graph, node);
+}
+
+void graph_name(struct graph *graph, node_id id, const char *name, size_t size) {
+  struct node *node = &graph->nodes.at[id];
+  node->name = name;
+  node->name_size = (uint32_t)size;
+  node->owner = id;
+  node->part = 0;
+}
+
+/* ---- printing ---------------------------------------------------------------------------- */
+
+void graph_print_name(const struct graph *graph, node_id id, struct text *out) {
+  const struct node *node = graph_node(graph, id);
+  if (node->role == ROLE_LITERAL && !node->name && node->shape->size == 1) {
+    text_number(out, *node->value);
+    return;
+  }
+  const struct node *owner = graph_node(graph, node->owner);
+  if (owner->name) text_add(out, owner->name, owner->name_size);
+  if (node->part) text_printf(out, ".%u", (unsigned)node->part);
+}
+
+void graph_print_text(const struct graph *graph, node_id id, struct text *out) {
+  const struct node *node = graph_node(graph, id);
+  if (!node->text.start) return;
+  const char *bytes = report_bytes(graph->report, node->text);
+  bool space = false;
+  for (size_t i = 0; i < node->text.end - node->text.start; i++) {
+    char c = bytes[i];
+    bool blank = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    if (!blank && space) text_char(out, ' ');
+    if (!blank) text_char(out, c);
+    space = blank;
+  }
+}

@@ -1,0 +1,83 @@
+/* The computation graph: an append-only list of nodes in topological order.
+ *
+ * Loader and derivative rules build it with the same calls; each call knows its inputs, infers the
+ * shape at once and reports what does not fit.  A node is its index. */
+#ifndef BPGRAPH_GRAPH_GRAPH_H
+#define BPGRAPH_GRAPH_GRAPH_H
+
+#include "base/report.h"
+#include "graph/op.h"
+#include "tensor/shape.h"
+
+typedef uint32_t node_id;
+#define NODE_NONE UINT32_MAX /* also: what could not be built, and was reported */
+
+enum role { ROLE_INPUT, ROLE_PARAMETER, ROLE_CONSTANT, ROLE_LITERAL, ROLE_NODE };
+
+struct node {
+  const struct op *op;      /* NULL: a start node */
+  const struct attr *attr;  /* in the order of op->attrs; NULL without attributes */
+  const struct shape *shape;
+  double *value;            /* a start node's numbers */
+  const char *name;         /* NULL: a part of `owner`'s expression */
+  uint32_t name_size;
+  uint32_t first;  /* its inputs are graph->arcs.at[first .. first + count) */
+  uint16_t count;
+  uint8_t role;    /* enum role */
+  uint8_t domain;  /* of a start node: enum domain */
+  node_id owner;   /* the named node that it is a part of; itself when named */
+  uint32_t part;   /* the how-manieth part, from 1; 0 when named */
+  struct mark mark; /* the very symbol: an operator, an op's name */
+  struct mark text; /* the whole (sub)expression as written */
+};
+
+/* What a start node's values are known to satisfy; kept by random points. */
+enum domain {
+  DOMAIN_ANY,
+  DOMAIN_POSITIVE,
+  DOMAIN_UNIT,
+  DOMAIN_SIMPLEX,
+  DOMAIN_SYMMETRIC,
+  DOMAIN_SPD,
+  DOMAIN_LOWER
+};
+
+struct graph {
+  struct arena *arena;
+  struct report *report;
+  struct shapes shapes;
+  VEC(struct node) nodes;
+  VEC(node_id) arcs;
+};
+
+void graph_init(struct graph *graph, struct arena *arena, struct report *report);
+
+/* Appends a start node.  `value` (shape->size doubles) is kept, not copied. */
+node_id graph_start(struct graph *graph, enum role role, const struct shape *shape, double *value,
+                    struct mark mark);
+
+/* Appends a number written in an expression. */
+node_id graph_literal(struct graph *graph, double value, struct mark mark);
+
+/* Appends a use of an op.  `attr` is in the order of op->attrs and lives in the graph's arena.
+ * Reports and returns NODE_NONE when the number or shapes of the inputs do not fit. */
+node_id graph_add(struct graph *graph, const struct op *op, const struct attr *attr,
+                  unsigned count, const node_id *inputs, struct mark mark, struct mark text);
+
+/* Names a node, which becomes its own owner. */
+void graph_name(struct graph *graph, node_id id, const char *name, size_t size);
+
+static inline const struct node *graph_node(const struct graph *graph, node_id id) {
+  return &graph->nodes.at[id];
+}
+static inline const node_id *graph_inputs(const struct graph *graph, const struct node *node) {
+  return graph->arcs.at + node->first;
+}
+
+/* Writes a node's name: "s", "s.1" for a part, a literal's number. */
+void graph_print_name(const struct graph *graph, node_id id, struct text *out);
+
+/* Writes the (sub)expression that made a node, as the author wrote it, on one line. */
+void graph_print_text(const struct graph *graph, node_id id, struct text *out);
+
+#endif

@@ -1,0 +1,183 @@
+/* What an op is.  One row of this struct holds everything that the program knows of an op; the
+ * rows stand in ops/, one file a family, and nothing outside a row names its op. */
+#ifndef BPGRAPH_GRAPH_OP_H
+#define BPGRAPH_GRAPH_OP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "tensor/shape.h"
+
+enum { OP_INPUTS = 4, OP_ANY = 255 };
+
+/* ---- attributes ------------------------------------------------------------------------- */
+
+enum attr_type {
+  ATTR_INT,    /* -1 */
+  ATTR_INTS,   /* [0, 2], or 0 for [0] */
+  ATTR_PAIRS,  /* [[1, 1], [0, 2]], kept flat: 1, 1, 0, 2 */
+  ATTR_NUMBER, /* 0.01 */
+  ATTR_BOOL,   /* true */
+  ATTR_WORD,   /* one of `words` */
+  ATTR_TEXT    /* "ij,jk->ik" */
+};
+
+struct attr {
+  bool given; /* false: left out, and the default says nothing either */
+  bool list;  /* ATTR_INTS: written as a list rather than as one integer */
+  union {
+    int64_t integer;
+    double number;
+    bool truth;
+    unsigned word; /* index into the specification's words */
+    struct {
+      size_t count;
+      const int64_t *at;
+    } ints;
+    struct {
+      size_t size;
+      const char *at;
+    } text;
+  };
+};
+
+struct attr_spec {
+  const char *name, *meaning;
+  enum attr_type type;
+  bool required;
+  struct attr fallback;          /* what holds where it is left out */
+  const char *const *words;      /* ATTR_WORD: the words, then NULL */
+};
+
+/* ---- shapes ------------------------------------------------------------------------------ */
+
+/* What a shape rule sees, and where it leaves its answer or its complaint. */
+struct infer {
+  const struct op *op;
+  const struct attr *attr; /* in the order of op->attrs */
+  unsigned count;          /* inputs */
+  const struct dims *x;    /* their shapes */
+  struct dims y;           /* the answer */
+  struct text *why;        /* the complaint, without the op's name */
+  int blame_input;         /* the input it is about, or -1 */
+  const char *blame_attr;  /* the attribute it is about, or NULL */
+  /* Writes what an input is called and its shape: "W is [3, 4]". */
+  void (*describe)(const struct infer *infer, unsigned input);
+  void *context; /* of `describe` */
+};
+
+/* Each returns true with infer->y set, or false after a complaint. */
+typedef bool infer_fn(struct infer *infer);
+
+/* For shape rules: complains and returns false.  %0 and %1 ... in the format stand for "W is
+ * [3, 4]" of that input; nothing else is interpreted. */
+bool infer_fail(struct infer *infer, const char *format);
+bool infer_fail_input(struct infer *infer, unsigned input, const char *format);
+bool infer_fail_attr(struct infer *infer, const char *attr, const char *format);
+
+/* ---- running ----------------------------------------------------------------------------- */
+
+/* One operand of a kernel. */
+struct operand {
+  double *at;  /* its value; inputs are only read */
+  double *bar; /* its adjoint, to be added to; NULL where nobody wants it */
+  const struct shape *shape;
+  bool fresh; /* bar holds nothing yet: an op that `stores` overwrites it instead of adding */
+};
+
+/* What went wrong in a kernel. */
+struct fault {
+  bool raised;
+  unsigned input;    /* which input is to blame */
+  size_t index;      /* its entry (flat) */
+  const char *what;  /* "is no index of an axis of 3", "is singular"; static text */
+  double number;     /* the offending number, a condition estimate ... */
+};
+
+/* One use of an op in a run, with everything resolved: kernels look nothing up. */
+struct call {
+  const struct op *op;
+  const struct attr *attr;
+  unsigned count;           /* inputs */
+  struct operand y;         /* backward: y.at is the value, y.bar the upstream gradient */
+  const struct operand *x;
+  double *scratch; /* op->scratch(...) doubles; forward's survives until backward */
+  struct fault *fault;
+};
+
+typedef void forward_fn(const struct call *call);
+/* Adds to the bar of each input that has one. */
+typedef void backward_fn(const struct call *call);
+
+/* An op on one or two numbers: returns y and leaves dy/da and dy/db in partial[0..2). */
+typedef double scalar_fn(double a, double b, double partial[2]);
+
+/* Says that the derivative by an input is undefined at one of its entries (for broadcasting ops:
+ * at an entry of y). */
+struct kinks {
+  void (*add)(struct kinks *kinks, unsigned input, size_t index);
+};
+typedef void kink_fn(const struct call *call, struct kinks *kinks);
+
+/* Doubles of scratch that a call wants, from its attributes and shapes. */
+typedef size_t scratch_fn(const struct attr *attr, const struct shape *y, unsigned count,
+                          const struct shape *const *x);
+
+/* Leaves the complaint of a kernel, unless there is one already. */
+void call_fail(const struct call *call, unsigned input, size_t index, const char *what,
+               double number);
+
+/* ---- the row ----------------------------------------------------------------------------- */
+
+/* A setting for the table test: shapes such as "2,3; 3" and attributes as in an expression. */
+struct op_sample {
+  const char *shapes, *attrs;
+};
+
+/* Where random values for tests are drawn from. */
+struct op_domain {
+  double low, high;
+};
+
+struct op {
+  const char *name;
+  const char *symbol; /* how expressions write it: "+", "@", ".T", "[]"; else NULL */
+  const char *family; /* heading in `bpgraph ops` */
+  const char *meaning, *formula;
+  const char *inputs[OP_INPUTS]; /* names; a variadic op has one, for all */
+  unsigned char least, most;     /* how many inputs; most may be OP_ANY */
+  unsigned char indices;         /* bit k: input k holds integers and has no gradient */
+  const struct attr_spec *attrs; /* ends with a NULL name; or NULL */
+  infer_fn *infer;
+  forward_fn *forward;
+  backward_fn *backward; /* fused; NULL: the rule is evaluated */
+  scalar_fn *scalar;     /* elementwise ops of one or two inputs */
+  scratch_fn *scratch;
+  bool stores; /* backward honours operand.fresh */
+
+  /* The derivative, in the net language: the gradient for each input, in which the inputs' names,
+   * the attributes, `y`, `upstream`, shape(), rank() and integer arithmetic are known.  A rule may
+   * be several, tried in order: "rank(a) == 1: ...; ...".  NULL: no gradient flows to that input.
+   * A variadic op has one rule for any input `x` (see derive/rule.h). */
+  const char *rules[OP_INPUTS];
+  bool once; /* the rule itself has no rule: differentiable once */
+
+  kink_fn *kinks;         /* NULL: differentiable wherever it is finite */
+  const char *convention; /* what holds at a kink, e.g. "0" */
+
+  const struct op_sample *samples; /* ends with NULL shapes */
+  struct op_domain domain[OP_INPUTS]; /* {0, 0}: -2 .. 2 */
+};
+
+/* The index of an attribute in op->attrs, or -1. */
+int op_attr(const struct op *op, const char *name, size_t size);
+/* The number of attributes. */
+size_t op_attr_count(const struct op *op);
+/* The index of an input by its name, or -1. */
+int op_input(const struct op *op, const char *name, size_t size);
+/* The name of an input, also of a variadic op's. */
+const char *op_input_name(const struct op *op, unsigned input);
+
+#endif

@@ -1,0 +1,491 @@
+#include "lang/expr.h"
+
+#include <string.h>
+
+#include "base/number.h"
+#include "base/utf8.h"
+
+const char *const symbol_text[SYMBOL_COUNT] = {"+", "-", "*",  "/",  "@",  "**",  "<",  "<=", ">",
+                                               ">=", "==", "!=", "//", "%", "and", "or", "not"};
+
+enum { NESTING_MOST = 200 };
+
+struct parser {
+  struct arena *arena;
+  struct report *report;
+  const struct expr_text *text;
+  struct expr *out;
+  size_t at;      /* the next byte */
+  size_t end;     /* the end of the last thing that was read */
+  int nesting;    /* parentheses, brackets, unary operators and exponents around this place */
+  bool constant;  /* inside an attribute, an index or a list */
+  bool rule;
+};
+
+static bool parse_compare(struct parser *p);
+static bool parse_unary(struct parser *p);
+
+/* ---- places ------------------------------------------------------------------------------ */
+
+static struct mark mark_of(const struct parser *p, size_t start, size_t end) {
+  const struct expr_text *text = p->text;
+  if (!text->base) return (struct mark){0, 0};
+  if (!text->map) return (struct mark){text->base + (uint32_t)start, text->base + (uint32_t)end};
+  uint32_t last = end > start ? text->map[end - 1] + 1 : text->map[start];
+  return (struct mark){text->map[start], last};
+}
+
+static void skip_space(struct parser *p) {
+  while (p->at < p->text->size && strchr(" \t\r\n", p->text->at[p->at])) p->at++;
+}
+
+static char peek(struct parser *p) {
+  skip_space(p);
+  return p->at < p->text->size ? p->text->at[p->at] : '\0';
+}
+
+static char look(const struct parser *p, size_t ahead) {
+  return p->at + ahead < p->text->size ? p->text->at[p->at + ahead] : '\0';
+}
+
+static struct expr_item *push(struct parser *p, enum expr_kind kind, size_t start, size_t end,
+                              size_t from) {
+  struct expr_item *item = vec_push(p->arena, &p->out->items);
+  *item = (struct expr_item){.kind = (uint8_t)kind, .constant = p->constant};
+  item->mark = mark_of(p, start, end);
+  item->text = mark_of(p, from, p->end);
+  return item;
+}
+
+static void set_name(struct parser *p, struct expr_item *item, size_t start, size_t end) {
+  item->name = p->text->at + start;
+  item->size = (uint32_t)(end - start);
+}
+
+/* ---- complaints -------------------------------------------------------------------------- */
+
+/* Habits from elsewhere, by the text that stands where something else was expected. */
+static const struct {
+  const char *text, *hint;
+} habits[] = {
+    {"^", "write ** for a power"},
+    {"'", "write x.T for the transpose of a matrix"},
+    {"&&", "write logical_and(a, b)"},
+    {"||", "write logical_or(a, b)"},
+    {"!", "write logical_not(a), or != for 'not equal'"},
+    {"//", "write floor(a / b)"},
+    {"%", "write mod(a, b)"},
+    {"=", "write == to compare; name=value stands in calls only"},
+    {"and ", "write logical_and(a, b)"},
+    {"or ", "write logical_or(a, b)"},
+    {"if ", "write where(cond, a, b)"},
+    {"?", "write where(cond, a, b)"},
+    {"\xe2\x88\x92", "write - for minus"},
+    {"\xe2\x80\x93", "write - for minus"},
+    {"\xc3\x97", "write * for a product"},
+    {"\xc2\xb7", "write * for a product, @ for a matrix product"},
+    {"\xe2\x8a\x99", "write * for the product entry by entry"},
+    {"\xc3\xb7", "write / for a quotient"},
+    {"\xc2\xb2", "write ** 2"},
+    {"\xe2\x88\x9a", "write sqrt(x)"},
+    {"\xe2\x89\xa4", "write <="},
+    {"\xe2\x89\xa5", "write >="},
+    {"\xe2\x89\xa0", "write !="},
+};
+
+static void hint_habit(struct parser *p) {
+  const char *at = p->text->at + p->at;
+  size_t left = p->text->size - p->at;
+  for (size_t i = 0; i < sizeof habits / sizeof *habits; i++) {
+    size_t size = strlen(habits[i].text);
+    if (size <= left && !memcmp(at, habits[i].text, size)) {
+      report_hint(p->report, "%s", habits[i].hint);
+      return;
+    }
+  }
+}
+
+/* Complains about what stands at the current place, where `wanted` was expected. */
+static bool fail_expected(struct parser *p, const char *wanted) {
+  char next = peek(p);
+  struct text why;
+  text_init(&why, p->arena, NULL, NULL);
+  size_t size = 0;
+  if (!next) {
+    text_printf(&why, "the expression ends where %s is expected", wanted);
+  } else {
+    const char *at = p->text->at + p->at;
+    size_t left = p->text->size - p->at;
+    size = utf8_name(at, left);
+    double number;
+    if (!size) number_scan(at, left, &number, &size);
+    if (!size) utf8_decode(at, left, &size);
+    text_printf(&why, "%s is expected here, not '%s'", wanted, report_quote(p->report, at, size));
+  }
+  struct mark mark = mark_of(p, p->at, p->at + size);
+  if (!next && p->end > 0) mark = mark_of(p, p->end - 1, p->end);
+  report_add(p->report, mark, BP(EXPECTED), text_string(&why));
+  if (next) hint_habit(p);
+  return false;
+}
+
+static bool enter(struct parser *p) {
+  if (++p->nesting <= NESTING_MOST) return true;
+  report_add(p->report, mark_of(p, p->at, p->at + 1), BP(TOO_NESTED), NESTING_MOST);
+  report_hint(p->report, "name the inner parts as nodes of their own");
+  return false;
+}
+
+/* ---- the grammar ------------------------------------------------------------------------- */
+
+static bool take(struct parser *p, char c) {
+  if (peek(p) != c) return false;
+  p->at++;
+  p->end = p->at;
+  return true;
+}
+
+
+static bool parse_number(struct parser *p) {
+  double value;
+  size_t size, start = p->at;
+  enum number_kind kind =
+      number_scan(p->text->at + p->at, p->text->size - p->at, &value, &size);
+  if (kind == NUMBER_NONE) return fail_expected(p, "a number, a name or '('");
+  p->at = p->end = start + size;
+  if (kind == NUMBER_TOO_LARGE) {
+    report_add(p->report, mark_of(p, start, p->end), BP(NUMBER_TOO_LARGE),
+               report_quote(p->report, p->text->at + start, size));
+    return false;
+  }
+  push(p, EXPR_NUMBER, start, p->end, start)->number = value;
+  size_t name = utf8_name(p->text->at + p->at, p->text->size - p->at);
+  if (!name) return true;
+  report_add(p->report, mark_of(p, start, p->at + name), BP(EXPECTED),
+             "a number runs into a name");
+  report_hint(p->report, "write %.*s * %.*s for a product", (int)size, p->text->at + start,
+              (int)(name > 40 ? 40 : name), p->text->at + p->at);
+  return false;
+}
+
+static bool parse_text(struct parser *p) {
+  size_t start = p->at++;
+  while (look(p, 0) && look(p, 0) != '"') p->at++;
+  if (!look(p, 0)) {
+    report_add(p->report, mark_of(p, start, start + 1), BP(EXPECTED), "the closing \" is missing");
+    return false;
+  }
+  p->at++;
+  p->end = p->at;
+  set_name(p, push(p, EXPR_TEXT, start, p->end, start), start + 1, p->end - 1);
+  return true;
+}
+
+/* After "(": arguments up to ")". */
+static bool parse_arguments(struct parser *p, uint32_t *count) {
+  bool outside = p->constant, keywords = false;
+  for (*count = 0; !take(p, ')'); ++*count) {
+    if (*count && !take(p, ',')) return fail_expected(p, "',' or ')'");
+    if (*count && take(p, ')')) return p->constant = outside, true;
+    skip_space(p);
+    size_t start = p->at, name = utf8_name(p->text->at + start, p->text->size - start);
+    p->at += name;
+    bool keyword = name && peek(p) == '=' && look(p, 1) != '=';
+    if (!keyword) p->at = start;
+    if (keywords && !keyword)
+      return fail_expected(p, "name=value, as all arguments after a named one,");
+    keywords = keywords || keyword;
+    if (keyword) p->at++, p->constant = true;
+    size_t first = p->out->items.count;
+    if (!parse_compare(p)) return false;
+    if (!keyword) continue;
+    struct expr_item *value = &p->out->items.at[first];
+    value->word = p->out->items.count == first + 1 && value->kind == EXPR_NAME;
+    set_name(p, push(p, EXPR_KEYWORD, start, start + name, start), start, start + name);
+    p->constant = outside;
+  }
+  return true;
+}
+
+static bool is_word(const char *at, size_t size, const char *word) {
+  return strlen(word) == size && !memcmp(at, word, size);
+}
+
+static bool parse_name(struct parser *p) {
+  size_t start = p->at, size = utf8_name(p->text->at + start, p->text->size - start);
+  const char *at = p->text->at + start;
+  p->at = p->end = start + size;
+  bool yes = is_word(at, size, "true");
+  if (yes || is_word(at, size, "false")) {
+    push(p, EXPR_TRUTH, start, p->end, start)->number = yes;
+    return true;
+  }
+  if (peek(p) != '(') {
+    set_name(p, push(p, EXPR_NAME, start, start + size, start), start, start + size);
+    return true;
+  }
+  p->at++;
+  uint32_t count;
+  if (!enter(p) || !parse_arguments(p, &count)) return false;
+  p->nesting--;
+  struct expr_item *call = push(p, EXPR_CALL, start, start + size, start);
+  set_name(p, call, start, start + size);
+  call->count = count;
+  return true;
+}
+
+/* After "[": items up to "]". */
+static bool parse_list(struct parser *p, size_t start) {
+  bool outside = p->constant;
+  p->constant = true;
+  uint32_t count = 0;
+  for (; !take(p, ']'); count++) {
+    if (count && !take(p, ',')) return fail_expected(p, "',' or ']'");
+    if (!parse_compare(p)) return false;
+  }
+  p->constant = outside;
+  push(p, EXPR_LIST, start, start + 1, start)->count = count;
+  return true;
+}
+
+static bool parse_primary(struct parser *p) {
+  char c = peek(p);
+  size_t start = p->at;
+  if (c == '"') return parse_text(p);
+  if (utf8_name(p->text->at + p->at, p->text->size - p->at)) return parse_name(p);
+  if (c != '(' && c != '[') return parse_number(p);
+  if (!enter(p)) return false;
+  p->at++;
+  if (c == '[') {
+    if (!parse_list(p, start)) return false;
+  } else {
+    if (!parse_compare(p)) return false;
+    if (!take(p, ')')) return fail_expected(p, "')'");
+    struct expr_item *inner = &p->out->items.at[p->out->items.count - 1];
+    inner->text = mark_of(p, start, p->end);
+  }
+  p->nesting--;
+  return true;
+}
+
+static void push_none(struct parser *p) { push(p, EXPR_NONE, p->at, p->at, p->at); }
+
+/* One index: an expression, or start:stop:step with any part left out. */
+static bool parse_index(struct parser *p) {
+  skip_space(p);
+  size_t start = p->at;
+  if (peek(p) == ':')
+    push_none(p);
+  else if (!parse_compare(p))
+    return false;
+  if (peek(p) != ':') return true;
+  for (int part = 1; part <= 2; part++) {
+    bool more = take(p, ':');
+    char next = peek(p);
+    if (!more || next == ':' || next == ',' || next == ']')
+      push_none(p);
+    else if (!parse_compare(p))
+      return false;
+  }
+  push(p, EXPR_SLICE, start, p->end, start);
+  return true;
+}
+
+/* After the operand and "[". */
+static bool parse_indices(struct parser *p, size_t from) {
+  size_t start = p->at++;
+  bool outside = p->constant;
+  p->constant = true;
+  if (!enter(p)) return false;
+  uint32_t count = 0;
+  for (; !take(p, ']'); count++) {
+    if (count && !take(p, ',')) return fail_expected(p, "',' or ']'");
+    if (count && take(p, ']')) break;
+    if (!parse_index(p)) return false;
+  }
+  p->nesting--;
+  p->constant = outside;
+  if (!count) {
+    report_add(p->report, mark_of(p, start, p->end), BP(EXPECTED), "an index is missing");
+    return false;
+  }
+  push(p, EXPR_INDEX, start, start + 1, from)->count = count;
+  return true;
+}
+
+static bool parse_member(struct parser *p, size_t from) {
+  p->at++;
+  skip_space(p);
+  size_t start = p->at, size = utf8_name(p->text->at + start, p->text->size - start);
+  if (!size) return fail_expected(p, "T, mT or shape");
+  p->at = p->end = start + size;
+  if (peek(p) == '(') {
+    report_add(p->report, mark_of(p, start, start + size), BP(EXPECTED),
+               "ops are called as functions, not as members");
+    int shown = (int)(size > 40 ? 40 : size);
+    report_hint(p->report, "write %.*s(%.*s)", shown, p->text->at + start,
+                (int)(start - from > 41 ? 40 : start - from - 1), p->text->at + from);
+    return false;
+  }
+  set_name(p, push(p, EXPR_MEMBER, start, start + size, from), start, start + size);
+  return true;
+}
+
+static bool parse_postfix(struct parser *p) {
+  skip_space(p);
+  size_t from = p->at;
+  if (!parse_primary(p)) return false;
+  for (;;) {
+    char c = peek(p);
+    if (c == '.') {
+      if (!parse_member(p, from)) return false;
+    } else if (c == '[') {
+      if (!parse_indices(p, from)) return false;
+    } else {
+      return true;
+    }
+  }
+}
+
+static void push_symbol(struct parser *p, enum symbol symbol, uint32_t count, size_t start,
+                        size_t from) {
+  struct expr_item *item =
+      push(p, EXPR_SYMBOL, start, start + strlen(symbol_text[symbol]), from);
+  item->symbol = (uint8_t)symbol;
+  item->count = count;
+}
+
+static bool parse_power(struct parser *p) {
+  skip_space(p);
+  size_t from = p->at;
+  if (!parse_postfix(p)) return false;
+  if (peek(p) != '*' || look(p, 1) != '*') return true;
+  size_t start = p->at;
+  p->at += 2;
+  if (!enter(p) || !parse_unary(p)) return false;
+  p->nesting--;
+  push_symbol(p, SYMBOL_POW, 2, start, from);
+  return true;
+}
+
+static bool parse_unary(struct parser *p) {
+  char c = peek(p);
+  size_t start = p->at;
+  if (c != '-' && c != '+') return parse_power(p);
+  p->at++;
+  size_t first = p->out->items.count;
+  if (!enter(p) || !parse_unary(p)) return false;
+  p->nesting--;
+  struct expr_item *item = &p->out->items.at[first];
+  if (c == '+') {
+    p->out->items.at[p->out->items.count - 1].text = mark_of(p, start, p->end);
+  } else if (item->kind == EXPR_NUMBER && p->out->items.count == first + 1) {
+    item->number = -item->number; /* a negative number is a number, not an op on one */
+    item->mark = item->text = mark_of(p, start, p->end);
+  } else {
+    push_symbol(p, SYMBOL_SUB, 1, start, start);
+  }
+  return true;
+}
+
+/* The operator of a level at the current place, longest first; SYMBOL_COUNT where there is none. */
+static enum symbol find_symbol(struct parser *p, const enum symbol *level, size_t count) {
+  peek(p);
+  for (size_t i = 0; i < count; i++) {
+    const char *text = symbol_text[level[i]];
+    size_t size = strlen(text), left = p->text->size - p->at;
+    if (size > left || memcmp(p->text->at + p->at, text, size) != 0) continue;
+    bool word = text[0] >= 'a' && text[0] <= 'z';
+    if (word && utf8_name(p->text->at + p->at, left) != size) continue;
+    return level[i];
+  }
+  return SYMBOL_COUNT;
+}
+
+/* Operands that one level of left-associative operators joins. */
+static bool parse_level(struct parser *p, const enum symbol *level, size_t count,
+                        bool (*operand)(struct parser *)) {
+  skip_space(p);
+  size_t from = p->at;
+  if (!operand(p)) return false;
+  for (;;) {
+    enum symbol symbol = find_symbol(p, level, count);
+    if (symbol == SYMBOL_COUNT) return true;
+    if ((symbol == SYMBOL_FLOOR_DIV || symbol == SYMBOL_MOD) && !p->rule) return true;
+    size_t start = p->at;
+    p->at += strlen(symbol_text[symbol]);
+    if (!operand(p)) return false;
+    push_symbol(p, symbol, 2, start, from);
+  }
+}
+
+static bool parse_term(struct parser *p) {
+  static const enum symbol level[] = {SYMBOL_FLOOR_DIV, SYMBOL_MOD, SYMBOL_MUL, SYMBOL_DIV,
+                                      SYMBOL_MATMUL};
+  return parse_level(p, level, sizeof level / sizeof *level, parse_unary);
+}
+
+static bool parse_sum(struct parser *p) {
+  static const enum symbol level[] = {SYMBOL_ADD, SYMBOL_SUB};
+  return parse_level(p, level, sizeof level / sizeof *level, parse_term);
+}
+
+static bool parse_single_compare(struct parser *p) {
+  static const enum symbol level[] = {SYMBOL_LESS_EQUAL, SYMBOL_GREATER_EQUAL, SYMBOL_LESS,
+                                      SYMBOL_GREATER,    SYMBOL_EQUAL,         SYMBOL_NOT_EQUAL};
+  const size_t count = sizeof level / sizeof *level;
+  skip_space(p);
+  size_t from = p->at;
+  if (!parse_sum(p)) return false;
+  enum symbol symbol = find_symbol(p, level, count);
+  if (symbol == SYMBOL_COUNT) return true;
+  size_t start = p->at;
+  p->at += strlen(symbol_text[symbol]);
+  if (!parse_sum(p)) return false;
+  push_symbol(p, symbol, 2, start, from);
+  symbol = find_symbol(p, level, count);
+  if (symbol == SYMBOL_COUNT) return true;
+  report_add(p->report, mark_of(p, p->at, p->at + strlen(symbol_text[symbol])), BP(EXPECTED),
+             "comparisons cannot be chained");
+  report_hint(p->report, "write (a < b) * (b < c)");
+  return false;
+}
+
+static bool parse_not(struct parser *p) {
+  static const enum symbol level[] = {SYMBOL_NOT};
+  if (find_symbol(p, level, 1) == SYMBOL_COUNT) return parse_single_compare(p);
+  size_t start = p->at;
+  p->at += strlen(symbol_text[SYMBOL_NOT]);
+  if (!enter(p) || !parse_not(p)) return false;
+  p->nesting--;
+  push_symbol(p, SYMBOL_NOT, 1, start, start);
+  return true;
+}
+
+static bool parse_and(struct parser *p) {
+  static const enum symbol level[] = {SYMBOL_AND};
+  return parse_level(p, level, 1, parse_not);
+}
+
+static bool parse_compare(struct parser *p) {
+  static const enum symbol level[] = {SYMBOL_OR};
+  return p->rule ? parse_level(p, level, 1, parse_and) : parse_single_compare(p);
+}
+
+static bool parse_whole(struct parser *p) {
+  if (!parse_compare(p)) return false;
+  return !peek(p) || fail_expected(p, "an operator");
+}
+
+bool expr_parse(struct arena *arena, struct report *report, const struct expr_text *text,
+                bool constant, struct expr *out) {
+  struct parser p = {.arena = arena, .report = report, .text = text, .out = out};
+  p.constant = constant;
+  return parse_whole(&p);
+}
+
+bool expr_parse_rule(struct arena *arena, struct report *report, const struct expr_text *text,
+                     struct expr *out) {
+  struct parser p = {.arena = arena, .report = report, .text = text, .out = out, .rule = true};
+  return parse_whole(&p);
+}

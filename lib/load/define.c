@@ -1,0 +1,463 @@
+/* Names become nodes, in topological order (Kahn): in the order of the file wherever the inputs
+ * are known, the others as soon as the last of theirs is. */
+#include <string.h>
+
+#include "base/number.h"
+#include "base/utf8.h"
+#include "load/net.h"
+
+static bool fail_at(struct net *net, tree_id id, enum diag diag, const char *format,
+                    const char *text) {
+  report_add(net->report, tree_mark(&net->tree, id), diag, format, text);
+  return false;
+}
+
+/* ---- YAML's traps ------------------------------------------------------------------------ */
+
+/* `x #1`: YAML takes what follows " #" for a comment. */
+static bool is_comment_trap(struct net *net, tree_id id) {
+  const struct tree_node *node = tree_at(&net->tree, id);
+  const char *at = report_bytes(net->report, (struct mark){node->end - 1, node->end}) + 1;
+  const char *hash = at;
+  while (*hash == ' ' || *hash == '\t') hash++;
+  if (*hash != '#' || hash == at || hash[1] == ' ' || hash[1] == '\t' || hash[1] == '\n' ||
+      hash[1] == '\r' || hash[1] == '\0' || hash[1] == '#')
+    return false;
+  size_t size = strcspn(hash, " \t\r\n");
+  report_add(net->report, source_mark(net->source, hash, size), BP(YAML_TRAP),
+             "YAML takes this for a comment: the expression ends before it");
+  report_hint(net->report, "put a blank after # if it is a comment");
+  return true;
+}
+
+static bool is_unbalanced(const char *text, size_t size) {
+  int open = 0;
+  for (size_t i = 0; i < size; i++) {
+    open += text[i] == '(' || text[i] == '[';
+    open -= text[i] == ')' || text[i] == ']';
+  }
+  return open > 0;
+}
+
+static bool is_trap(struct net *net, tree_id id) {
+  const struct tree_node *node = tree_at(&net->tree, id);
+  const char *text = tree_text(&net->tree, id);
+  if (!(node->flags & TREE_PLAIN)) return false;
+  if (node->flags & TREE_FLOW && is_unbalanced(text, node->size)) {
+    fail_at(net, id, BP(YAML_TRAP), "braces and brackets cut the expression at the comma");
+    report_hint(net->report, "put it into quotes or on a line of its own");
+    return true;
+  }
+  if (node->flags & TREE_ANCHOR && (!node->size || strchr("+-*/@<>=!,)", text[0]))) {
+    fail_at(net, id, BP(YAML_TRAP), "YAML reads & as the start of an anchor");
+    report_hint(net->report, "put the expression into quotes");
+    return true;
+  }
+  return is_comment_trap(net, id);
+}
+
+/* ---- expressions ------------------------------------------------------------------------- */
+
+static bool emit_scalar(struct net *net, tree_id id) {
+  const struct tree_node *node = tree_at(&net->tree, id);
+  const char *text = tree_text(&net->tree, id);
+  bool looks_like_number = node->size && (strchr("+-.0123456789", text[0]) || node->size < 6);
+  double number;
+  if (is_trap(net, id)) return false;
+  if (!node->size) {
+    fail_at(net, id, BP(EXPECTED), "an expression is missing here");
+    return false;
+  }
+  if (looks_like_number && number_parse(text, node->size, &number) != NUMBER_NONE)
+    return emit_constant(net, id);
+  struct expr_text expr = tree_expr_text(&net->tree, id);
+  return expr_parse(net->arena, net->report, &expr, false, &net->pool);
+}
+
+/* One input of an op that is spelled out: a name or a number. */
+static bool emit_input(struct net *net, tree_id id) {
+  const struct tree_node *node = tree_at(&net->tree, id);
+  const char *text = tree_text(&net->tree, id);
+  double number;
+  if (node->kind == TREE_SCALAR) {
+    if (node->size && utf8_name(text, node->size) == node->size) {
+      struct expr_item *item = emit_item(net, EXPR_NAME, tree_mark(&net->tree, id));
+      item->name = text;
+      item->size = node->size;
+      return true;
+    }
+    if (number_parse(text, node->size, &number) != NUMBER_NONE) return emit_constant(net, id);
+  }
+  fail_at(net, id, BP(WRONG_KIND), "an input is the name of a node or a number");
+  report_hint(net->report, "write the whole node as an expression, or name this part");
+  return false;
+}
+
+/* An attribute's value as its specification wants it: some texts are no expressions. */
+static bool emit_attribute(struct net *net, const struct op *op, tree_id key, tree_id value) {
+  const struct tree_node *name = tree_at(&net->tree, key);
+  int at = op ? op_attr(op, tree_text(&net->tree, key), name->size) : -1;
+  bool text = at >= 0 && (op->attrs[at].type == ATTR_TEXT || op->attrs[at].type == ATTR_WORD);
+  bool fine = true;
+  if (text && tree_at(&net->tree, value)->kind == TREE_SCALAR) {
+    struct expr_item *item = emit_item(net, EXPR_TEXT, tree_mark(&net->tree, value));
+    item->name = tree_text(&net->tree, value);
+    item->size = tree_at(&net->tree, value)->size;
+  } else {
+    fine = emit_constant(net, value);
+  }
+  struct expr_item *keyword = emit_item(net, EXPR_KEYWORD, tree_mark(&net->tree, key));
+  keyword->name = tree_text(&net->tree, key);
+  keyword->size = name->size;
+  return fine;
+}
+
+/* {op: NAME, inputs: [...], ATTRIBUTE: ...} */
+struct spelled {
+  tree_id op, inputs, expr, shape, description, label;
+};
+
+static bool note_key(struct net *net, tree_id key, tree_id value, const char *name, tree_id *out) {
+  if (!tree_is(&net->tree, key, name)) return false;
+  if (*out != TREE_NONE) {
+    fail_at(net, key, BP(DUPLICATE_KEY), name);
+    report_see(net->report, tree_mark(&net->tree, *out), "its first value is here");
+  }
+  *out = value;
+  return true;
+}
+
+static struct spelled read_spelled(struct net *net, tree_id id) {
+  const struct tree *tree = &net->tree;
+  struct spelled s = {TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE};
+  for (tree_id key = tree_at(tree, id)->child; key != TREE_NONE;) {
+    tree_id value = tree_at(tree, key)->next;
+    (void)(note_key(net, key, value, "op", &s.op) ||
+           note_key(net, key, value, "inputs", &s.inputs) ||
+           note_key(net, key, value, "shape", &s.shape) ||
+           note_key(net, key, value, "expr", &s.expr) ||
+           note_key(net, key, value, "description", &s.description) ||
+           note_key(net, key, value, "label", &s.label));
+    key = tree_at(tree, value)->next;
+  }
+  return s;
+}
+
+static bool emit_inputs(struct net *net, tree_id mapping, tree_id inputs, uint32_t *count) {
+  if (inputs == TREE_NONE) return fail_at(net, mapping, BP(MISSING_KEY), "inputs");
+  if (tree_at(&net->tree, inputs)->kind != TREE_LIST) {
+    fail_at(net, inputs, BP(WRONG_KIND), "inputs must be a list");
+    if (tree_at(&net->tree, inputs)->kind == TREE_SCALAR)
+      report_hint(net->report, "write [%s]",
+                  report_quote(net->report, tree_text(&net->tree, inputs),
+                               tree_at(&net->tree, inputs)->size));
+    return false;
+  }
+  bool fine = true;
+  *count = tree_at(&net->tree, inputs)->size;
+  for (tree_id item = tree_at(&net->tree, inputs)->child; item != TREE_NONE;
+       item = tree_at(&net->tree, item)->next)
+    fine = emit_input(net, item) && fine;
+  return fine;
+}
+
+static bool emit_shape(struct net *net, tree_id shape) {
+  if (!emit_constant(net, shape)) return false;
+  emit_call(net, CALL_SHAPE, 2, tree_mark(&net->tree, shape));
+  return true;
+}
+
+static bool emit_op(struct net *net, tree_id id, const struct spelled *s) {
+  const struct tree *tree = &net->tree;
+  if (tree_at(tree, s->op)->kind != TREE_SCALAR)
+    return fail_at(net, s->op, BP(WRONG_KIND), "the name of an op is expected here");
+  const char *name = tree_text(tree, s->op);
+  uint32_t size = tree_at(tree, s->op)->size, count = 0;
+  const struct op *op = vocabulary_find(&net->words, name, size);
+  bool fine = emit_inputs(net, id, s->inputs, &count);
+  bool own_shape = op && op_attr(op, "shape", 5) >= 0;
+  for (tree_id key = tree_at(tree, id)->child; key != TREE_NONE;) {
+    tree_id value = tree_at(tree, key)->next;
+    bool attribute = value != s->op && value != s->inputs && value != s->description &&
+                     value != s->label && (value != s->shape || own_shape);
+    if (attribute) {
+      fine = emit_attribute(net, op, key, value) && fine;
+      count++;
+    }
+    key = tree_at(tree, value)->next;
+  }
+  struct expr_item *call = emit_item(net, EXPR_CALL, tree_mark(tree, s->op));
+  call->name = name;
+  call->size = size;
+  call->count = count;
+  call->text = (struct mark){0, 0}; /* shown as a call, not as YAML */
+  if (fine && s->shape != TREE_NONE && !own_shape) fine = emit_shape(net, s->shape);
+  return fine;
+}
+
+static bool emit_expr_mapping(struct net *net, tree_id id, const struct spelled *s) {
+  static const struct key keys[] = {
+      {"expr", true}, {"shape", false}, {"description", false}, {"label", false}};
+  tree_id values[4];
+  if (!read_keys(net, id, "a node", keys, 4, values)) return false;
+  if (tree_at(&net->tree, s->expr)->kind != TREE_SCALAR)
+    return fail_at(net, s->expr, BP(WRONG_KIND), "an expression is expected here");
+  return emit_scalar(net, s->expr) && (s->shape == TREE_NONE || emit_shape(net, s->shape));
+}
+
+bool emit_expression(struct net *net, tree_id id) {
+  const struct tree_node *node = tree_at(&net->tree, id);
+  if (node->kind == TREE_SCALAR) return emit_scalar(net, id);
+  if (node->kind == TREE_LIST) {
+    fail_at(net, id, BP(WRONG_KIND), "a list is no expression");
+    if (node->flags & TREE_FLOW)
+      report_hint(net->report, "put given numbers under inputs, parameters or constants");
+    else
+      report_hint(net->report, "YAML reads '- ' as the start of a list item: write -x");
+    return false;
+  }
+  struct spelled s = read_spelled(net, id);
+  if (s.expr != TREE_NONE) return emit_expr_mapping(net, id, &s);
+  if (s.op != TREE_NONE) return emit_op(net, id, &s);
+  fail_at(net, id, BP(WRONG_KIND), "a node is an expression, or has 'op' or 'expr'");
+  return false;
+}
+
+/* ---- names ------------------------------------------------------------------------------- */
+
+static bool is_known_word(const struct expr_item *item) {
+  return item->size == 2   ? !memcmp(item->name, "pi", 2)
+         : item->size == 3 ? !memcmp(item->name, "inf", 3)
+                           : false;
+}
+
+static void report_undefined(struct net *net, const struct expr_item *item) {
+  report_add(net->report, item->mark, BP(UNDEFINED_NAME),
+             report_quote(net->report, item->name, item->size));
+  const char *nearest = net_nearest(net, item->name, item->size);
+  if (vocabulary_find(&net->words, item->name, item->size))
+    report_hint(net->report, "it is an op: write %.*s(...)", (int)item->size, item->name);
+  else if (nearest)
+    report_hint(net->report, "did you mean '%s'?", nearest);
+}
+
+bool resolve_names(struct net *net, size_t first) {
+  bool fine = true;
+  for (size_t i = first; i < net->pool.items.count; i++) {
+    struct expr_item *item = &net->pool.items.at[i];
+    if (item->kind != EXPR_NAME) continue;
+    int64_t at = map_find(&net->names, item->name, item->size);
+    item->id = at == MAP_NONE ? UINT32_MAX : (uint32_t)at;
+    if (at != MAP_NONE || is_known_word(item)) continue;
+    bool argument = i + 1 < net->pool.items.count &&
+                    net->pool.items.at[i + 1].kind == EXPR_KEYWORD && item->word;
+    if (argument) continue; /* perhaps a word of the op; see bind_attr */
+    report_undefined(net, item);
+    fine = false;
+  }
+  return fine;
+}
+
+bool lower_pool(struct net *net, size_t first, struct value *out) {
+  return lower_expr(&net->scope, net->pool.items.at + first, net->pool.items.count - first, out);
+}
+
+/* ---- building ---------------------------------------------------------------------------- */
+
+static const enum role section_role[] = {ROLE_INPUT, ROLE_PARAMETER, ROLE_CONSTANT, ROLE_NODE};
+
+/* Numbers the parts of an expression and makes the named node their owner. */
+static void own_parts(struct net *net, node_id first, node_id owner) {
+  uint32_t part = 0;
+  for (node_id id = first; id < owner; id++) {
+    struct node *node = &net->graph.nodes.at[id];
+    if (node->name) continue;
+    node->owner = owner;
+    if (node->op) node->part = ++part;
+  }
+}
+
+static node_id build_node(struct net *net, const struct definition *definition, node_id first,
+                          const struct value *value) {
+  node_id id = value_node(&net->scope, value);
+  if (id == NODE_NONE) return NODE_NONE;
+  if (!graph_node(&net->graph, id)->op && id >= first) {
+    net->graph.nodes.at[id].role = ROLE_CONSTANT; /* a number with a name */
+    return id;
+  }
+  if (id < first) /* another node's name alone */
+    id = graph_add(&net->graph, net->words.copy, NULL, 1, &id, value->mark, value->text);
+  if (id != NODE_NONE) own_parts(net, first, id);
+  (void)definition;
+  return id;
+}
+
+static void finish(struct net *net, uint32_t index, const struct expr_item *items, size_t count,
+                   bool syntax) {
+  struct definition *definition = &net->definitions.at[index];
+  node_id first = (node_id)net->graph.nodes.count, id = NODE_NONE;
+  struct value value;
+  bool start = definition->section != SECTION_NODES;
+  net->in_value = start;
+  net->naming = definition->name;
+  net->naming_size = definition->size;
+  if (syntax && lower_expr(&net->scope, items, count, &value))
+    id = start ? finish_value(net, &value, definition->option ? TREE_NONE : definition->value,
+                              section_role[definition->section])
+               : build_node(net, definition, first, &value);
+  net->in_value = false;
+  definition->node = id;
+  definition->state = id == NODE_NONE ? STATE_FAILED : STATE_BUILT;
+  if (id != NODE_NONE) graph_name(&net->graph, id, definition->name, definition->size);
+}
+
+static bool emit_option(struct net *net, const struct definition *definition) {
+  const char *text = definition->option;
+  if (text[0] == '@') { /* a file, from the working folder */
+    struct expr_item *path = emit_item(net, EXPR_TEXT, (struct mark){0, 0});
+    path->name = text + 1;
+    path->size = (uint32_t)strlen(text + 1);
+    emit_call(net, "file", 1, (struct mark){0, 0});
+    return true;
+  }
+  const struct report *report = net->report;
+  struct expr_text expr = {.at = text, .size = strlen(text)};
+  for (size_t i = 0; i < report->sources.count; i++) {
+    const struct source *source = report->sources.at[i];
+    if (text >= source->bytes && text <= source->bytes + source->size)
+      expr.base = source_mark(source, text, 0).start;
+  }
+  return expr_parse(net->arena, net->report, &expr, true, &net->pool);
+}
+
+static bool emit_definition(struct net *net, const struct definition *definition) {
+  if (definition->option) return emit_option(net, definition);
+  return definition->section == SECTION_NODES ? emit_expression(net, definition->value)
+                                              : emit_value(net, definition->value);
+}
+
+/* Makes a definition wait for the names in its syntax that are not built yet; how many. */
+static uint32_t wait_for_names(struct net *net, uint32_t index, size_t first) {
+  uint32_t unmet = 0;
+  for (size_t i = first; i < net->pool.items.count; i++) {
+    const struct expr_item *item = &net->pool.items.at[i];
+    if (item->kind != EXPR_NAME || item->id == UINT32_MAX) continue;
+    struct definition *needed = &net->definitions.at[item->id];
+    if (needed->state != STATE_WAITING) continue;
+    *vec_push(net->arena, &net->waits) = (struct wait){index, needed->waiters};
+    needed->waiters = (uint32_t)net->waits.count - 1;
+    unmet++;
+  }
+  return unmet;
+}
+
+/* Builds all that waited for this definition alone, and what waited for those. */
+static void wake(struct net *net, uint32_t index) {
+  VEC(uint32_t) ready = {0};
+  *vec_push(net->arena, &ready) = index;
+  while (ready.count) {
+    struct definition *built = &net->definitions.at[ready.at[--ready.count]];
+    for (uint32_t at = built->waiters; at != NO_WAIT; at = net->waits.at[at].next) {
+      uint32_t waiting = net->waits.at[at].definition;
+      struct definition *definition = &net->definitions.at[waiting];
+      if (--definition->unmet) continue;
+      finish(net, waiting, net->pool.items.at + definition->first_item, definition->item_count,
+             true);
+      *vec_push(net->arena, &ready) = waiting;
+    }
+    built->waiters = NO_WAIT;
+  }
+  arena_release(net->arena, ready.at);
+}
+
+/* A start value of plain numbers needs no syntax. */
+static bool define_numbers(struct net *net, uint32_t index) {
+  struct definition *definition = &net->definitions.at[index];
+  if (definition->section == SECTION_NODES || definition->option) return false;
+  node_id id = NODE_NONE;
+  enum outcome outcome = read_numbers(net, definition->value, &id);
+  if (outcome == OUTCOME_UNKNOWN) return false;
+  definition->node = id;
+  definition->state = outcome == OUTCOME_DONE ? STATE_BUILT : STATE_FAILED;
+  if (outcome != OUTCOME_DONE) return true;
+  net->graph.nodes.at[id].role = (uint8_t)section_role[definition->section];
+  graph_name(&net->graph, id, definition->name, definition->size);
+  return true;
+}
+
+static void define(struct net *net, uint32_t index) {
+  if (!define_numbers(net, index)) {
+    struct definition *definition = &net->definitions.at[index];
+    size_t first = net->pool.items.count;
+    bool syntax = emit_definition(net, definition);
+    if (syntax) resolve_names(net, first);
+    uint32_t unmet = syntax ? wait_for_names(net, index, first) : 0;
+    if (unmet) {
+      definition->unmet = unmet;
+      definition->first_item = first;
+      definition->item_count = (uint32_t)(net->pool.items.count - first);
+      return;
+    }
+    finish(net, index, net->pool.items.at + first, net->pool.items.count - first, syntax);
+    net->pool.items.count = first;
+  }
+  if (net->definitions.at[index].waiters != NO_WAIT) wake(net, index);
+}
+
+/* ---- cycles ------------------------------------------------------------------------------ */
+
+/* A name that a waiting definition still needs. */
+static uint32_t needed_by(const struct net *net, uint32_t index) {
+  const struct definition *definition = &net->definitions.at[index];
+  for (uint32_t i = 0; i < definition->item_count; i++) {
+    const struct expr_item *item = &net->pool.items.at[definition->first_item + i];
+    if (item->kind == EXPR_NAME && item->id != UINT32_MAX &&
+        net->definitions.at[item->id].state == STATE_WAITING)
+      return item->id;
+  }
+  return index;
+}
+
+static void report_cycle(struct net *net, uint32_t start) {
+  enum { SHOWN = 12 };
+  struct text chain;
+  text_init(&chain, net->arena, NULL, NULL);
+  uint32_t at = start;
+  int shown = 0;
+  do {
+    const struct definition *definition = &net->definitions.at[at];
+    if (shown++ < SHOWN)
+      text_printf(&chain, "%s -> ",
+                  report_quote(net->report, definition->name, definition->size));
+    at = needed_by(net, at);
+  } while (at != start);
+  if (shown > SHOWN) text_printf(&chain, "... (%d more) -> ", shown - SHOWN);
+  const struct definition *definition = &net->definitions.at[start];
+  const char *name = report_quote(net->report, definition->name, definition->size);
+  text_puts(&chain, name);
+  report_add(net->report, tree_mark(&net->tree, definition->key), BP(CYCLE), name,
+             text_string(&chain));
+}
+
+/* What still waits is on a cycle, or needs what is. */
+static void report_cycles(struct net *net) {
+  uint32_t *walk = ARENA_ARRAY(net->arena, uint32_t, net->definitions.count + 1);
+  for (uint32_t i = 0; i < net->definitions.count; i++) {
+    uint32_t at = i;
+    while (net->definitions.at[at].state == STATE_WAITING && !walk[at]) {
+      walk[at] = i + 1;
+      at = needed_by(net, at);
+    }
+    if (net->definitions.at[at].state == STATE_WAITING && walk[at] == i + 1) report_cycle(net, at);
+  }
+  for (uint32_t i = 0; i < net->definitions.count; i++)
+    if (net->definitions.at[i].state == STATE_WAITING) net->definitions.at[i].state = STATE_FAILED;
+}
+
+void define_all(struct net *net) {
+  size_t count = net->definitions.count;
+  vec_room(net->arena, &net->graph.nodes, count);
+  vec_room(net->arena, &net->graph.arcs, count * 2);
+  for (uint32_t i = 0; i < count; i++) define(net, i);
+  report_cycles(net);
+}

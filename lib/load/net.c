@@ -1,0 +1,526 @@
+#include "load/net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/number.h"
+#include "base/utf8.h"
+
+/* ---- the file ---------------------------------------------------------------------------- */
+
+enum { FILE_MOST = 1 << 30 };
+
+static bool fail_read(struct net *net, const char *path, const char *why) {
+  struct source *source = report_source(net->report, path, "", 0);
+  report_about(net->report, source, BP(CANNOT_READ), why);
+  return false;
+}
+
+/* Reads to the end; the first size is a guess. */
+static bool read_all(struct net *net, int file, const char *path, size_t guess) {
+  size_t capacity = guess + 1, size = 0;
+  char *bytes = arena_resize(net->arena, NULL, capacity + 1);
+  for (;;) {
+    ssize_t got = read(file, bytes + size, capacity - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_read(net, path, strerror(errno));
+    if (got == 0) break;
+    size += (size_t)got;
+    if (size > FILE_MOST) return fail_read(net, path, "it is larger than 1 GB");
+    if (size < capacity) continue;
+    capacity *= 2;
+    bytes = arena_resize(net->arena, bytes, capacity + 1);
+  }
+  bytes[size] = '\0';
+  net->source = report_source(net->report, path, bytes, size);
+  return true;
+}
+
+static bool read_file(struct net *net, const char *path) {
+  if (!strcmp(path, "-")) return read_all(net, STDIN_FILENO, "<stdin>", 1 << 16);
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return fail_read(net, path, strerror(errno));
+  struct stat about;
+  bool read = false;
+  if (fstat(file, &about))
+    fail_read(net, path, strerror(errno));
+  else if (S_ISDIR(about.st_mode))
+    fail_read(net, path, "it is a folder");
+  else if (about.st_size > FILE_MOST)
+    fail_read(net, path, "it is larger than 1 GB");
+  else
+    read = read_all(net, file, path, (size_t)about.st_size);
+  close(file);
+  return read;
+}
+
+static const char *folder_of(struct arena *arena, const char *path) {
+  const char *slash = strrchr(path, '/');
+  if (!slash) return ".";
+  return arena_copy(arena, path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* ---- mappings ---------------------------------------------------------------------------- */
+
+/* The closing part of an expression that braces have cut at a comma: `b)` of {m: max(a, b)}. */
+static bool is_cut_off(const struct net *net, tree_id key) {
+  const struct tree_node *node = tree_at(&net->tree, key);
+  const char *text = tree_text(&net->tree, key);
+  int open = 0;
+  for (uint32_t i = 0; i < node->size; i++) {
+    open += text[i] == '(' || text[i] == '[';
+    open -= text[i] == ')' || text[i] == ']';
+    if (open < 0) return (node->flags & TREE_FLOW) != 0;
+  }
+  return false;
+}
+
+static const char *quote_node(struct net *net, tree_id id) {
+  return report_quote(net->report, tree_text(&net->tree, id), tree_at(&net->tree, id)->size);
+}
+
+static void report_unknown_key(struct net *net, tree_id key, const struct key *keys,
+                               size_t count) {
+  const struct tree_node *node = tree_at(&net->tree, key);
+  if (is_cut_off(net, key)) return;
+  if (tree_is(&net->tree, key, "<<")) {
+    report_add(net->report, tree_mark(&net->tree, key), BP(MERGE_KEY));
+    report_hint(net->report, "repeat the keys, or use *alias for the whole value");
+    return;
+  }
+  report_add(net->report, tree_mark(&net->tree, key), BP(UNKNOWN_KEY), quote_node(net, key));
+  const char *nearest = NULL;
+  size_t limit = node->size < 4 ? 1 : 3;
+  for (size_t i = 0; i < count; i++) {
+    size_t distance = edit_distance(tree_text(&net->tree, key), node->size, keys[i].name,
+                                    strlen(keys[i].name), limit);
+    if (distance <= limit) nearest = keys[i].name, limit = distance ? distance - 1 : 0;
+  }
+  if (nearest) {
+    report_hint(net->report, "did you mean '%s'?", nearest);
+    return;
+  }
+  struct text known;
+  text_init(&known, net->arena, NULL, NULL);
+  for (size_t i = 0; i < count; i++) text_printf(&known, "%s%s", i ? ", " : "", keys[i].name);
+  report_hint(net->report, "known here: %s", text_string(&known));
+}
+
+static void report_twice(struct net *net, tree_id again, tree_id first) {
+  report_add(net->report, tree_mark(&net->tree, again), BP(DUPLICATE_KEY),
+             quote_node(net, again));
+  report_see(net->report, tree_mark(&net->tree, first), "it is defined here first");
+}
+
+bool read_keys(struct net *net, tree_id mapping, const char *what, const struct key *keys,
+               size_t count, tree_id *values) {
+  enum { KEYS_MOST = 24 };
+  tree_id firsts[KEYS_MOST];
+  const struct tree *tree = &net->tree;
+  for (size_t i = 0; i < count; i++) values[i] = TREE_NONE, firsts[i] = TREE_NONE;
+  if (tree_at(tree, mapping)->kind != TREE_MAPPING) {
+    struct text why;
+    text_init(&why, net->arena, NULL, NULL);
+    text_printf(&why, "%s must be a mapping: 'key: value'", what);
+    report_add(net->report, tree_mark(tree, mapping), BP(WRONG_KIND), text_string(&why));
+    return false;
+  }
+  bool fine = true;
+  for (tree_id key = tree_at(tree, mapping)->child; key != TREE_NONE;) {
+    tree_id value = tree_at(tree, key)->next;
+    size_t i = 0;
+    while (i < count && !tree_is(tree, key, keys[i].name)) i++;
+    bool note = tree_at(tree, key)->size > 1 && !memcmp(tree_text(tree, key), "x-", 2);
+    if (i == count && !(note && mapping == tree->root)) {
+      report_unknown_key(net, key, keys, count);
+      fine = false;
+    } else if (i < count && values[i] != TREE_NONE) {
+      report_twice(net, key, firsts[i]);
+      fine = false;
+    } else if (i < count) {
+      values[i] = value, firsts[i] = key;
+    }
+    key = tree_at(tree, value)->next;
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (!keys[i].required || values[i] != TREE_NONE) continue;
+    report_add(net->report, tree_mark(tree, mapping), BP(MISSING_KEY), keys[i].name);
+    fine = false;
+  }
+  return fine;
+}
+
+bool check_name(struct net *net, tree_id key) {
+  const struct tree_node *node = tree_at(&net->tree, key);
+  const char *text = tree_text(&net->tree, key);
+  struct mark mark = tree_mark(&net->tree, key);
+  if (is_cut_off(net, key)) return false;
+  if (tree_is(&net->tree, key, "<<")) {
+    report_add(net->report, mark, BP(MERGE_KEY));
+    report_hint(net->report, "repeat the names, or use *alias for a whole value");
+    return false;
+  }
+  if (node->size && utf8_name(text, node->size) == node->size) {
+    if (!tree_is(&net->tree, key, "true") && !tree_is(&net->tree, key, "false")) return true;
+    report_add(net->report, mark, BP(RESERVED_NAME), quote_node(net, key));
+    return false;
+  }
+  report_add(net->report, mark, BP(BAD_NAME), quote_node(net, key));
+  report_hint(net->report, "a name is a letter or _, then letters, digits and _");
+  return false;
+}
+
+/* ---- names ------------------------------------------------------------------------------- */
+
+static void add_definition(struct net *net, tree_id key, enum section section) {
+  if (!check_name(net, key)) return;
+  const struct tree_node *node = tree_at(&net->tree, key);
+  uint32_t index = (uint32_t)net->definitions.count;
+  const char *name = tree_text(&net->tree, key);
+  int64_t before = map_add(net->arena, &net->names, name, node->size, index);
+  if (before != MAP_NONE) {
+    report_twice(net, key, net->definitions.at[before].key);
+    return;
+  }
+  *vec_push(net->arena, &net->definitions) = (struct definition){.name = name,
+                                                                 .size = node->size,
+                                                                 .key = key,
+                                                                 .value = node->next,
+                                                                 .node = NODE_NONE,
+                                                                 .waiters = NO_WAIT,
+                                                                 .section = (uint8_t)section};
+}
+
+static const char *const section_name[] = {"inputs", "parameters", "constants", "nodes"};
+
+static bool is_empty(const struct net *net, tree_id id) {
+  const struct tree_node *node = tree_at(&net->tree, id);
+  return node->kind == TREE_SCALAR && node->flags & TREE_PLAIN && node->size == 0;
+}
+
+static void add_section(struct net *net, tree_id mapping, enum section section) {
+  const struct tree_node *node = tree_at(&net->tree, mapping);
+  if (is_empty(net, mapping)) return;
+  if (node->kind != TREE_MAPPING) {
+    struct text why;
+    text_init(&why, net->arena, NULL, NULL);
+    text_printf(&why, "%s must be a mapping: 'name: %s'", section_name[section],
+                section == SECTION_NODES ? "expression" : "value");
+    report_add(net->report, tree_mark(&net->tree, mapping), BP(WRONG_KIND), text_string(&why));
+    return;
+  }
+  vec_room(net->arena, &net->definitions, net->definitions.count + node->size / 2);
+  map_room(net->arena, &net->names, net->names.count + node->size / 2);
+  for (tree_id key = node->child; key != TREE_NONE;) {
+    tree_id value = tree_at(&net->tree, key)->next;
+    add_definition(net, key, section);
+    key = tree_at(&net->tree, value)->next;
+  }
+}
+
+/* A part "s.1": the how-manieth node of the expression of `s`. */
+static node_id find_part(const struct net *net, const char *name, size_t size) {
+  const char *dot = memchr(name, '.', size);
+  if (!dot) return NODE_NONE;
+  double part;
+  size_t rest = size - (size_t)(dot + 1 - name);
+  node_id owner = net_find(net, name, (size_t)(dot - name));
+  if (owner == NODE_NONE || number_parse(dot + 1, rest, &part) != NUMBER_INTEGER)
+    return NODE_NONE;
+  for (node_id id = owner; id-- > 0;) {
+    const struct node *node = graph_node(&net->graph, id);
+    if (node->owner != owner) break;
+    if (node->part && (double)node->part == part) return id;
+  }
+  return NODE_NONE;
+}
+
+node_id net_find(const struct net *net, const char *name, size_t size) {
+  int64_t at = map_find(&net->names, name, size);
+  return at == MAP_NONE ? find_part(net, name, size) : net->definitions.at[at].node;
+}
+
+const char *net_nearest(const struct net *net, const char *name, size_t size) {
+  enum { SEARCHED_MOST = 20000 }; /* a hint is not worth seconds */
+  const struct definition *nearest = NULL;
+  size_t limit = size < 3 ? 1 : size < 8 ? 2 : 3;
+  for (size_t i = 0; i < net->definitions.count && i < SEARCHED_MOST; i++) {
+    const struct definition *definition = &net->definitions.at[i];
+    size_t distance = edit_distance(name, size, definition->name, definition->size, limit);
+    if (distance > limit || (distance >= size && distance >= definition->size)) continue;
+    nearest = definition;
+    if (!distance) break;
+    limit = distance - 1;
+  }
+  return nearest ? report_quote(net->report, nearest->name, nearest->size) : NULL;
+}
+
+/* ---- top level --------------------------------------------------------------------------- */
+
+enum top {
+  TOP_VERSION,
+  TOP_TITLE,
+  TOP_DESCRIPTION,
+  TOP_INPUTS,
+  TOP_PARAMETERS,
+  TOP_CONSTANTS,
+  TOP_FUNCTIONS,
+  TOP_NODES,
+  TOP_OUTPUT,
+  TOP_UPSTREAM,
+  TOP_WRT,
+  TOP_EXPECT,
+  TOP_COUNT
+};
+
+static const struct key top_keys[TOP_COUNT] = {
+    {"bpgraph", true},    {"title", false},  {"description", false}, {"inputs", false},
+    {"parameters", false}, {"constants", false}, {"functions", false}, {"nodes", true},
+    {"output", false},    {"upstream", false}, {"wrt", false},         {"expect", false}};
+
+static void check_version(struct net *net, tree_id id) {
+  if (id == TREE_NONE || tree_is(&net->tree, id, "1")) {
+    bool quoted = id != TREE_NONE && !(tree_at(&net->tree, id)->flags & TREE_PLAIN);
+    if (quoted) report_add(net->report, tree_mark(&net->tree, id), BP(NUMBER_AS_TEXT), "1");
+    return;
+  }
+  bool scalar = tree_at(&net->tree, id)->kind == TREE_SCALAR;
+  report_add(net->report, tree_mark(&net->tree, id), BP(WRONG_VERSION),
+             scalar ? quote_node(net, id) : "a list or mapping");
+}
+
+static const char *read_text(struct net *net, tree_id id, const char *what) {
+  if (id == TREE_NONE) return NULL;
+  if (tree_at(&net->tree, id)->kind == TREE_SCALAR)
+    return arena_copy(net->arena, tree_text(&net->tree, id), tree_at(&net->tree, id)->size);
+  struct text why;
+  text_init(&why, net->arena, NULL, NULL);
+  text_printf(&why, "%s must be a text", what);
+  report_add(net->report, tree_mark(&net->tree, id), BP(WRONG_KIND), text_string(&why));
+  return NULL;
+}
+
+/* The node that a scalar names; NODE_NONE after a report, or when its definition has failed. */
+static node_id read_node_name(struct net *net, tree_id id) {
+  struct mark mark = tree_mark(&net->tree, id);
+  if (tree_at(&net->tree, id)->kind != TREE_SCALAR) {
+    report_add(net->report, mark, BP(WRONG_KIND), "the name of a node is expected here");
+    return NODE_NONE;
+  }
+  const char *name = tree_text(&net->tree, id);
+  size_t size = tree_at(&net->tree, id)->size;
+  if (map_find(&net->names, name, size) == MAP_NONE && net_find(net, name, size) == NODE_NONE) {
+    report_add(net->report, mark, BP(UNDEFINED_NAME), quote_node(net, id));
+    const char *nearest = net_nearest(net, name, size);
+    if (nearest) report_hint(net->report, "did you mean '%s'?", nearest);
+  }
+  return net_find(net, name, size);
+}
+
+/* The only node that nothing uses. */
+static node_id find_output(struct net *net) {
+  bool *used = ARENA_ARRAY(net->arena, bool, net->graph.nodes.count + 1);
+  for (size_t i = 0; i < net->graph.arcs.count; i++) used[net->graph.arcs.at[i]] = true;
+  node_id output = NODE_NONE;
+  size_t candidates = 0, nodes = 0;
+  struct text names;
+  text_init(&names, net->arena, NULL, NULL);
+  for (size_t i = 0; i < net->definitions.count; i++) {
+    const struct definition *definition = &net->definitions.at[i];
+    if (definition->section != SECTION_NODES) continue;
+    nodes++;
+    if (definition->state != STATE_BUILT) return NODE_NONE; /* reported as such */
+    if (used[definition->node]) continue;
+    output = definition->node;
+    if (candidates++ < 10)
+      text_printf(&names, "%s%.*s", candidates > 1 ? ", " : "", (int)definition->size,
+                  definition->name);
+  }
+  if (candidates > 10) text_printf(&names, " and %zu more", candidates - 10);
+  if (candidates == 1) return output;
+  struct mark mark = tree_mark(&net->tree, net->tree.root);
+  if (!nodes) {
+    report_add(net->report, mark, BP(NO_OUTPUT), "the net has no nodes");
+    return NODE_NONE;
+  }
+  struct text why;
+  text_init(&why, net->arena, NULL, NULL);
+  text_printf(&why, "%zu nodes could be the output: %s", candidates, text_string(&names));
+  report_add(net->report, mark, BP(NO_OUTPUT), text_string(&why));
+  report_hint(net->report, "say which: output: NAME");
+  return NODE_NONE;
+}
+
+static void read_output(struct net *net, tree_id id) {
+  net->output_key = id;
+  net->output = id == TREE_NONE ? find_output(net) : read_node_name(net, id);
+}
+
+static void read_wrt(struct net *net, tree_id id) {
+  net->wrt_given = id != TREE_NONE;
+  if (id == TREE_NONE) return;
+  if (tree_at(&net->tree, id)->kind != TREE_LIST) {
+    report_add(net->report, tree_mark(&net->tree, id), BP(WRONG_KIND),
+               "wrt must be a list of names: [W, b]");
+    return;
+  }
+  for (tree_id item = tree_at(&net->tree, id)->child; item != TREE_NONE;
+       item = tree_at(&net->tree, item)->next) {
+    node_id node = read_node_name(net, item);
+    if (node != NODE_NONE) *vec_push(net->arena, &net->wrt) = node;
+  }
+}
+
+static node_id read_value(struct net *net, tree_id id) {
+  node_id node;
+  enum outcome outcome = read_numbers(net, id, &node);
+  if (outcome != OUTCOME_UNKNOWN) return outcome == OUTCOME_DONE ? node : NODE_NONE;
+  size_t first = net->pool.items.count;
+  struct value value;
+  net->in_value = true;
+  bool read = emit_value(net, id) && resolve_names(net, first) && lower_pool(net, first, &value);
+  net->in_value = false;
+  net->pool.items.count = first;
+  return read ? finish_value(net, &value, id, ROLE_LITERAL) : NODE_NONE;
+}
+
+static void read_upstream(struct net *net, tree_id id) {
+  if (id == TREE_NONE || net->output == NODE_NONE) return;
+  node_id node = read_value(net, id);
+  if (node == NODE_NONE) return;
+  const struct shape *wanted = graph_node(&net->graph, net->output)->shape;
+  const struct shape *given = graph_node(&net->graph, node)->shape;
+  net->upstream = node;
+  if (given == wanted) return;
+  struct text texts[3];
+  struct dims dims[2] = {shape_dims(given), shape_dims(wanted)};
+  for (int i = 0; i < 3; i++) text_init(&texts[i], net->arena, NULL, NULL);
+  for (int i = 0; i < 2; i++) dims_print(&dims[i], &texts[i]);
+  graph_print_name(&net->graph, net->output, &texts[2]);
+  report_add(net->report, tree_mark(&net->tree, id), BP(UPSTREAM_SHAPE), text_string(&texts[0]),
+             text_string(&texts[2]), text_string(&texts[1]));
+}
+
+/* ---- options ----------------------------------------------------------------------------- */
+
+/* Attaches --set NAME=VALUE to the definition that it replaces. */
+static void take_set(struct net *net, const char *set) {
+  const char *equals = strchr(set, '=');
+  const char *name = arena_copy(net->arena, "--set", 5);
+  struct source *source = report_source(net->report, name, set, strlen(set));
+  size_t size = equals ? (size_t)(equals - set) : strlen(set);
+  struct mark mark = source_mark(source, set, size);
+  int64_t at = map_find(&net->names, set, size);
+  if (!equals) {
+    report_add(net->report, mark, BP(WRONG_KIND), "NAME=VALUE is expected");
+  } else if (at == MAP_NONE) {
+    report_add(net->report, mark, BP(UNDEFINED_NAME), report_quote(net->report, set, size));
+    const char *nearest = net_nearest(net, set, size);
+    if (nearest) report_hint(net->report, "did you mean '%s'?", nearest);
+  } else if (net->definitions.at[at].section == SECTION_NODES) {
+    report_add(net->report, mark, BP(WRONG_KIND),
+               "only inputs, parameters and constants can be set");
+  } else {
+    net->definitions.at[at].option = equals + 1;
+  }
+}
+
+node_id net_option_value(struct net *net, const char *option, const char *text) {
+  struct source *source = report_source(net->report, option, text, strlen(text));
+  struct expr_text expr = {.at = text, .size = source->size, .base = source->base};
+  size_t first = net->pool.items.count;
+  struct value value;
+  net->in_value = true;
+  bool read = expr_parse(net->arena, net->report, &expr, true, &net->pool) &&
+              resolve_names(net, first) && lower_pool(net, first, &value);
+  net->in_value = false;
+  net->pool.items.count = first;
+  return read ? finish_value(net, &value, TREE_NONE, ROLE_LITERAL) : NODE_NONE;
+}
+
+/* ---- the whole --------------------------------------------------------------------------- */
+
+static bool find_name(struct scope *scope, const struct expr_item *name, struct value *out);
+
+static void read_net(struct net *net, const struct load_options *options) {
+  tree_id top[TOP_COUNT];
+  if (!read_keys(net, net->tree.root, "a net", top_keys, TOP_COUNT, top) &&
+      tree_at(&net->tree, net->tree.root)->kind != TREE_MAPPING)
+    return;
+  check_version(net, top[TOP_VERSION]);
+  net->title = read_text(net, top[TOP_TITLE], "title");
+  net->description = read_text(net, top[TOP_DESCRIPTION], "description");
+  if (top[TOP_FUNCTIONS] != TREE_NONE)
+    report_add(net->report, tree_mark(&net->tree, top[TOP_FUNCTIONS]), BP(NOT_YET), "functions");
+  /* In the order of the file, which is the order of everything that follows. */
+  const struct tree_node *root = tree_at(&net->tree, net->tree.root);
+  size_t starts = 0;
+  for (tree_id key = root->child; key != TREE_NONE;) {
+    tree_id value = tree_at(&net->tree, key)->next;
+    for (int section = 0; section <= SECTION_NODES; section++)
+      if (tree_is(&net->tree, key, section_name[section])) {
+        add_section(net, value, (enum section)section);
+        if (section != SECTION_NODES && !is_empty(net, value)) starts += tree_at(&net->tree, value)->size;
+      }
+    key = tree_at(&net->tree, value)->next;
+  }
+  if (!starts)
+    report_add(net->report, tree_mark(&net->tree, net->tree.root), BP(NO_START));
+  for (size_t i = 0; i < options->set_count; i++) take_set(net, options->sets[i]);
+  define_all(net);
+  if (top[TOP_NODES] != TREE_NONE) read_output(net, top[TOP_OUTPUT]);
+  read_upstream(net, top[TOP_UPSTREAM]);
+  read_wrt(net, top[TOP_WRT]);
+  if (top[TOP_EXPECT] != TREE_NONE) read_expect(net, top[TOP_EXPECT]);
+}
+
+bool net_load(struct net *net, struct arena *arena, struct report *report,
+              const struct load_options *options) {
+  *net = (struct net){.arena = arena, .report = report};
+  net->output = net->upstream = NODE_NONE;
+  net->output_key = TREE_NONE;
+  graph_init(&net->graph, arena, report);
+  vocabulary_init(&net->words, arena);
+  net->scope = (struct scope){.graph = &net->graph,
+                              .report = report,
+                              .arena = arena,
+                              .words = &net->words,
+                              .find = find_name,
+                              .call = call_source,
+                              .context = net};
+  bool file = !options->bytes && strcmp(options->path, "-") != 0;
+  net->folder = file ? folder_of(arena, options->path) : ".";
+  net->data_root = options->data_root ? options->data_root : net->folder;
+  if (options->bytes)
+    net->source = report_source(report, arena_copy(arena, options->path, strlen(options->path)),
+                                arena_copy(arena, options->bytes, options->size), options->size);
+  else if (!read_file(net, options->path))
+    return false;
+  if (!tree_read(&net->tree, arena, report, net->source)) return false;
+  read_net(net, options);
+  return !report_failed(report);
+}
+
+/* What a name in an expression stands for: see resolve_names. */
+static bool find_name(struct scope *scope, const struct expr_item *name, struct value *out) {
+  struct net *net = scope->context;
+  const struct definition *definition =
+      name->id < net->definitions.count ? &net->definitions.at[name->id] : NULL;
+  static const struct {
+    const char *name;
+    double value;
+  } constants[] = {{"pi", 3.14159265358979323846}, {"inf", 1.0 / 0.0}};
+  for (size_t i = 0; !definition && i < sizeof constants / sizeof *constants; i++)
+    if (strlen(constants[i].name) == name->size &&
+        !memcmp(constants[i].name, name->name, name->size)) {
+      *out = make_number(constants[i].value, name->mark);
+      return true;
+    }
+  if (!definition || definition->state != STATE_BUILT) return false;
+  *out = make_node(definition->node, name->mark, name->text);
+  return true;
+}

@@ -1,0 +1,80 @@
+#include "load/tree.h"
+
+#include <string.h>
+
+struct mark tree_mark(const struct tree *tree, tree_id id) {
+  const struct tree_node *node = tree_at(tree, id);
+  return (struct mark){node->start, node->end};
+}
+
+const char *tree_text(const struct tree *tree, tree_id id) {
+  const struct tree_node *node = tree_at(tree, id);
+  return node->flags & TREE_DECODED ? tree->decoded.at[node->at].text
+                                    : tree->source->bytes + node->at;
+}
+
+bool tree_is(const struct tree *tree, tree_id id, const char *word) {
+  const struct tree_node *node = tree_at(tree, id);
+  size_t size = strlen(word);
+  return node->kind == TREE_SCALAR && node->size == size &&
+         !memcmp(tree_text(tree, id), word, size);
+}
+
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+/* The raw bytes that one escape of a text in double quotes takes. */
+static size_t escape_size(const char *at) {
+  switch (at[1]) {
+  case 'x': return 4;
+  case 'u': return 6;
+  case 'U': return 10;
+  default: return 2;
+  }
+}
+
+/* Finds the place of every byte of a decoded scalar in the raw bytes that it was decoded from:
+ * what is no space stands there in the same order, escapes and doubled quotes aside. */
+static const uint32_t *align(struct tree *tree, const struct tree_node *node, const char *text) {
+  uint32_t *map = ARENA_ARRAY(tree->arena, uint32_t, node->size + 1);
+  const char *raw = tree->source->bytes + (node->start - tree->source->base);
+  const char *end = tree->source->bytes + (node->end - tree->source->base);
+  char quote = raw < end && (*raw == '"' || *raw == '\'') ? *raw++ : '\0';
+  if (raw < end && (*raw == '|' || *raw == '>')) /* a block scalar's header */
+    while (raw < end && *raw != '\n') raw++;
+  for (uint32_t i = 0; i < node->size; i++) {
+    while (raw < end && is_space(*raw) && !(is_space(text[i]) && *raw == text[i])) raw++;
+    while (quote == '"' && raw + 1 < end && raw[0] == '\\' && (raw[1] == '\n' || raw[1] == '\r')) {
+      raw += 2;
+      while (raw < end && is_space(*raw)) raw++;
+    }
+    map[i] = tree->source->base + (uint32_t)(raw - tree->source->bytes);
+    if (raw >= end) continue;
+    if (quote == '"' && *raw == '\\') {
+      raw += escape_size(raw);
+      while (i + 1 < node->size && ((unsigned char)text[i + 1] & 0xc0) == 0x80) {
+        map[i + 1] = map[i]; /* an escape may stand for a character of several bytes */
+        i++;
+      }
+    } else if (quote == '\'' && *raw == '\'') {
+      raw += 2;
+    } else if (*raw == text[i]) {
+      raw++;
+    }
+  }
+  map[node->size] = tree->source->base + (uint32_t)(raw - tree->source->bytes);
+  return map;
+}
+
+struct expr_text tree_expr_text(struct tree *tree, tree_id id) {
+  const struct tree_node *node = tree_at(tree, id);
+  struct expr_text text = {.at = tree_text(tree, id), .size = node->size};
+  if (node->flags & TREE_DECODED) {
+    struct decoded *decoded = &tree->decoded.at[node->at];
+    if (!decoded->map) decoded->map = align(tree, node, decoded->text);
+    text.map = decoded->map;
+    text.base = node->start;
+  } else {
+    text.base = tree->source->base + node->at;
+  }
+  return text;
+}

@@ -1,0 +1,224 @@
+/* Elementwise ops: the tables unary.def and binary.def make the kernels and the rows. */
+#include <math.h>
+#include <string.h>
+
+#include "ops/kernel.h"
+#include "ops/rows.h"
+
+static double sigmoid_of(double x) {
+  double e = exp(-fabs(x)); /* never overflows */
+  return x >= 0 ? 1 / (1 + e) : e / (1 + e);
+}
+
+/* sigmoid(x) sigmoid(-x), which keeps its digits where 1 - y has none left. */
+static double sigmoid_slope(double x) {
+  double e = exp(-fabs(x));
+  return e / ((1 + e) * (1 + e));
+}
+
+/* ---- one input --------------------------------------------------------------------------- */
+
+#define UNARY_KERNELS(name, value, slope)                                                          \
+  static void name##_forward(const struct call *call) {                                            \
+    const double *from = call->x[0].at;                                                            \
+    double *to = call->y.at;                                                                       \
+    for (size_t i = 0; i < call->y.shape->size; i++) {                                             \
+      const double x = from[i];                                                                    \
+      to[i] = (value);                                                                             \
+    }                                                                                              \
+  }                                                                                                \
+  static void name##_backward(const struct call *call) {                                           \
+    double *bar = call->x[0].bar;                                                                  \
+    if (!bar) return;                                                                              \
+    for (size_t i = 0; i < call->y.shape->size; i++) {                                             \
+      const double x = call->x[0].at[i], y = call->y.at[i];                                        \
+      (void)x, (void)y;                                                                            \
+      bar[i] += call->y.bar[i] * (slope);                                                          \
+    }                                                                                              \
+  }                                                                                                \
+  static double name##_scalar(double a, double b, double partial[2]) {                             \
+    const double x = a, y = (value);                                                               \
+    (void)y, (void)b;                                                                              \
+    partial[0] = (slope);                                                                          \
+    partial[1] = 0;                                                                                \
+    return y;                                                                                      \
+  }
+
+#define UNARY_KINK(name, kink)                                                                     \
+  static void name##_kinks(const struct call *call, struct kinks *kinks) {                         \
+    for (size_t i = 0; i < call->y.shape->size; i++) {                                             \
+      const double x = call->x[0].at[i];                                                           \
+      if (kink) kinks->add(kinks, 0, i);                                                           \
+    }                                                                                              \
+  }
+
+#define UNARY(name, symbol, meaning, formula, value, slope, rule, low, high)                       \
+  UNARY_KERNELS(name, value, slope)
+#define KINKED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention)    \
+  UNARY_KERNELS(name, value, slope) UNARY_KINK(name, kink)
+#include "ops/unary.def"
+#undef UNARY
+#undef KINKED
+
+/* ---- two inputs -------------------------------------------------------------------------- */
+
+/* One statement for every pair of entries, with the common layouts as loops of their own. */
+#define EACH_PAIR(s, pa, pb, statement)                                                            \
+  if (s.step[1] == 1 && s.step[2] == 1)                                                            \
+    for (size_t i = 0; i < s.n; i++) {                                                             \
+      const double a = pa[i], b = pb[i];                                                           \
+      statement;                                                                                   \
+    }                                                                                              \
+  else if (s.step[1] == 1 && s.step[2] == 0)                                                       \
+    for (size_t i = 0; i < s.n; i++) {                                                             \
+      const double a = pa[i], b = pb[0];                                                           \
+      statement;                                                                                   \
+    }                                                                                              \
+  else                                                                                             \
+    for (size_t i = 0; i < s.n; i++) {                                                             \
+      const double a = pa[(ptrdiff_t)i * s.step[1]], b = pb[(ptrdiff_t)i * s.step[2]];             \
+      statement;                                                                                   \
+    }
+
+#define START_PAIR(s, call)                                                                        \
+  sweep_start(&s, call->y.shape, 2, (const struct shape *[]){call->x[0].shape, call->x[1].shape})
+
+#define BINARY_FORWARD(name, value)                                                                \
+  static void name##_forward(const struct call *call) {                                            \
+    struct sweep s;                                                                                \
+    for (START_PAIR(s, call); sweep_more(&s); sweep_next(&s)) {                                    \
+      const double *pa = call->x[0].at + s.at[1], *pb = call->x[1].at + s.at[2];                   \
+      double *py = call->y.at + s.at[0];                                                           \
+      EACH_PAIR(s, pa, pb, py[i] = (value))                                                        \
+    }                                                                                              \
+  }
+
+enum { PIECE = 256 }; /* entries whose contributions are summed before they are added */
+
+/* bar[...] += product[0 .. n), along a step that may be 0. */
+static void add_piece(double *bar, ptrdiff_t step, const double *product, size_t n) {
+  if (step == 0)
+    *bar += pairwise_sum(product, n, 1);
+  else
+    for (size_t i = 0; i < n; i++) bar[(ptrdiff_t)i * step] += product[i];
+}
+
+/* The contribution to input k, whose slope is an expression over a, b and y. */
+#define BINARY_SLOPE(name, k, slope)                                                               \
+  static void name##_backward_##k(const struct call *call) {                                       \
+    struct sweep s;                                                                                \
+    for (START_PAIR(s, call); sweep_more(&s); sweep_next(&s)) {                                    \
+      for (size_t from = 0; from < s.n; from += PIECE) {                                           \
+        const size_t n = s.n - from < PIECE ? s.n - from : PIECE;                                  \
+        const ptrdiff_t first = (ptrdiff_t)from;                                                   \
+        const double *pa = call->x[0].at + s.at[1] + first * s.step[1];                            \
+        const double *pb = call->x[1].at + s.at[2] + first * s.step[2];                            \
+        const double *py = call->y.at + s.at[0] + first, *g = call->y.bar + s.at[0] + first;       \
+        double product[PIECE];                                                                     \
+        for (size_t i = 0; i < n; i++) {                                                           \
+          const double a = pa[(ptrdiff_t)i * s.step[1]], b = pb[(ptrdiff_t)i * s.step[2]];         \
+          const double y = py[i];                                                                  \
+          (void)a, (void)b, (void)y;                                                               \
+          product[i] = g[i] * (slope);                                                             \
+        }                                                                                          \
+        add_piece(call->x[k].bar + s.at[k + 1] + first * s.step[k + 1], s.step[k + 1], product,    \
+                  n);                                                                              \
+      }                                                                                            \
+    }                                                                                              \
+  }
+
+#define BINARY_KINKS(name, kink_a, kink_b)                                                         \
+  static void name##_kinks(const struct call *call, struct kinks *kinks) {                         \
+    struct sweep s;                                                                                \
+    for (START_PAIR(s, call); sweep_more(&s); sweep_next(&s))                                      \
+      for (size_t i = 0; i < s.n; i++) {                                                           \
+        const double a = call->x[0].at[s.at[1] + (ptrdiff_t)i * s.step[1]];                        \
+        const double b = call->x[1].at[s.at[2] + (ptrdiff_t)i * s.step[2]];                        \
+        (void)a, (void)b;                                                                          \
+        if (call->x[0].bar && (kink_a)) kinks->add(kinks, 0, (size_t)s.at[0] + i);                 \
+        if (call->x[1].bar && (kink_b)) kinks->add(kinks, 1, (size_t)s.at[0] + i);                 \
+      }                                                                                            \
+  }
+
+#define BINARY(name, symbol, meaning, formula, value, slope_a, slope_b, rule_a, rule_b, kink_a,    \
+               kink_b, convention, low_a, high_a, low_b, high_b)                                   \
+  BINARY_FORWARD(name, value)                                                                      \
+  BINARY_SLOPE(name, 0, slope_a)                                                                   \
+  BINARY_SLOPE(name, 1, slope_b)                                                                   \
+  static void name##_backward(const struct call *call) {                                           \
+    if (call->x[0].bar) name##_backward_0(call);                                                   \
+    if (call->x[1].bar) name##_backward_1(call);                                                   \
+  }                                                                                                \
+  BINARY_KINKS(name, kink_a, kink_b)                                                               \
+  static double name##_scalar(double a, double b, double partial[2]) {                             \
+    const double y = (value);                                                                      \
+    partial[0] = (slope_a);                                                                        \
+    partial[1] = (slope_b);                                                                        \
+    return y;                                                                                      \
+  }
+#define COMPARE(name, symbol, meaning, formula, value)                                             \
+  BINARY_FORWARD(name, value)                                                                      \
+  static double name##_scalar(double a, double b, double partial[2]) {                             \
+    partial[0] = partial[1] = 0;                                                                   \
+    return (value);                                                                                \
+  }
+#include "ops/binary.def"
+#undef BINARY
+#undef COMPARE
+
+/* ---- the rows ---------------------------------------------------------------------------- */
+
+#define UNARY_ROW(id, sign, what, text, rule, least_x, most_x, ...)                                \
+  {.name = #id,                                                                                    \
+   .symbol = sign,                                                                                 \
+   .family = "elementwise",                                                                        \
+   .meaning = what,                                                                                \
+   .formula = text,                                                                                \
+   .inputs = {"x"},                                                                                \
+   .least = 1,                                                                                     \
+   .most = 1,                                                                                      \
+   .infer = infer_same,                                                                            \
+   .forward = id##_forward,                                                                        \
+   .backward = id##_backward,                                                                      \
+   .scalar = id##_scalar,                                                                          \
+   .rules = {rule},                                                                                \
+   .samples = unary_samples,                                                                       \
+   .domain = {{least_x, most_x}},                                                                  \
+   __VA_ARGS__},
+#define UNARY(name, symbol, meaning, formula, value, slope, rule, low, high)                       \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .convention = NULL)
+#define KINKED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention_)   \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .kinks = name##_kinks,                \
+            .convention = convention_)
+
+const struct op unary_ops[] = {
+#include "ops/unary.def"
+    {.name = NULL}};
+#undef UNARY
+#undef KINKED
+
+#define BINARY_ROW(id, sign, what, text, ...)                                                      \
+  {.name = #id,                                                                                    \
+   .symbol = sign,                                                                                 \
+   .family = "elementwise, broadcasting",                                                          \
+   .meaning = what,                                                                                \
+   .formula = text,                                                                                \
+   .inputs = {"a", "b"},                                                                           \
+   .least = 2,                                                                                     \
+   .most = 2,                                                                                      \
+   .infer = infer_broadcast,                                                                       \
+   .forward = id##_forward,                                                                        \
+   .scalar = id##_scalar,                                                                          \
+   .samples = binary_samples,                                                                      \
+   __VA_ARGS__},
+#define BINARY(name, symbol, meaning, formula, value, slope_a, slope_b, rule_a, rule_b, kink_a,    \
+               kink_b, convention_, low_a, high_a, low_b, high_b)                                  \
+  BINARY_ROW(name, symbol, meaning, formula, .backward = name##_backward,                          \
+             .rules = {rule_a, rule_b}, .kinks = name##_kinks, .convention = convention_,          \
+             .domain = {{low_a, high_a}, {low_b, high_b}})
+#define COMPARE(name, symbol, meaning, formula, value)                                             \
+  BINARY_ROW(name, symbol, meaning, formula, .rules = {NULL})
+
+const struct op binary_ops[] = {
+#include "ops/binary.def"
+    {.name = NULL}};

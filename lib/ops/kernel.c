@@ -1,0 +1,112 @@
+#include "ops/kernel.h"
+
+#include <string.h>
+
+bool infer_same(struct infer *infer) {
+  infer->y = infer->x[0];
+  return true;
+}
+
+bool infer_scalar(struct infer *infer) {
+  infer->y.rank = 0;
+  return true;
+}
+
+bool infer_broadcast(struct infer *infer) {
+  infer->y = infer->x[0];
+  for (unsigned i = 1; i < infer->count; i++) {
+    if (broadcast_dims(&infer->y, &infer->x[i], &infer->y)) continue;
+    /* Name the first pair that does not fit. */
+    unsigned j = 0;
+    struct dims joined;
+    while (j + 1 < i && broadcast_dims(&infer->x[j], &infer->x[i], &joined)) j++;
+    text_puts(infer->why, "shapes do not broadcast: ");
+    infer->describe(infer, j);
+    text_puts(infer->why, ", ");
+    infer->describe(infer, i);
+    infer->blame_input = (int)i;
+    return false;
+  }
+  return true;
+}
+
+const struct op_sample unary_samples[] = {{"", ""},    {"3", ""},       {"0", ""},
+                                          {"2,3", ""}, {"2,1,3,2", ""}, {NULL, NULL}};
+
+const struct op_sample binary_samples[] = {
+    {";", ""},          {"3;3", ""},   {"2,3;3", ""},       {"3;2,3", ""},
+    {"2,1;1,3", ""},    {";2,3", ""},  {"2,3;", ""},        {"0,3;3", ""},
+    {"2,1,3;4,1,1", ""}, {"1;1,1", ""}, {"2,1,3,1;4,1,2", ""}, {NULL, NULL}};
+
+double pairwise_sum(const double *at, size_t n, ptrdiff_t step) {
+  enum { BLOCK = 128, LANES = 8 };
+  if (n > BLOCK) {
+    size_t half = n / 2 / LANES * LANES;
+    return pairwise_sum(at, half, step) +
+           pairwise_sum(at + (ptrdiff_t)half * step, n - half, step);
+  }
+  double lane[LANES] = {0};
+  size_t i = 0;
+  if (step == 1)
+    for (; i + LANES <= n; i += LANES)
+      for (size_t k = 0; k < LANES; k++) lane[k] += at[i + k];
+  else
+    for (; i + LANES <= n; i += LANES)
+      for (size_t k = 0; k < LANES; k++) lane[k] += at[(ptrdiff_t)(i + k) * step];
+  double rest = 0;
+  for (; i < n; i++) rest += at[(ptrdiff_t)i * step];
+  return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+         ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
+}
+
+void add_reduced(double *bar, const struct shape *shape, const double *from,
+                 const struct shape *from_shape) {
+  struct sweep s;
+  for (sweep_start(&s, from_shape, 1, &shape); sweep_more(&s); sweep_next(&s)) {
+    double *to = bar + s.at[1];
+    const double *g = from + s.at[0];
+    if (s.step[1] == 0)
+      *to += pairwise_sum(g, s.n, s.step[0]);
+    else
+      for (size_t i = 0; i < s.n; i++) to[(ptrdiff_t)i * s.step[1]] += g[(ptrdiff_t)i * s.step[0]];
+  }
+}
+
+void broadcast_into(double *out, const struct shape *shape, const double *x,
+                    const struct shape *x_shape) {
+  struct sweep s;
+  for (sweep_start(&s, shape, 1, &x_shape); sweep_more(&s); sweep_next(&s))
+    for (size_t i = 0; i < s.n; i++)
+      out[s.at[0] + (ptrdiff_t)i * s.step[0]] = x[s.at[1] + (ptrdiff_t)i * s.step[1]];
+}
+
+bool is_index(double value, size_t n) {
+  return value >= 0 && value < (double)n && value == (double)(size_t)value;
+}
+
+void add_all(double *to, const double *from, size_t n) {
+  for (size_t i = 0; i < n; i++) to[i] += from[i];
+}
+
+bool infer_place(struct infer *infer, const char *name, int64_t axis, unsigned rank,
+                 unsigned *place) {
+  const int64_t written = axis;
+  if (normalise_axis(&axis, rank)) {
+    *place = (unsigned)axis;
+    return true;
+  }
+  text_puts(infer->why, "axis ");
+  text_integer(infer->why, written);
+  return infer_fail_attr(infer, name, " is out of range: %0");
+}
+
+bool infer_dims(struct infer *infer, const char *name, const struct attr *dims, struct dims *out) {
+  if (dims->ints.count > RANK_MOST) return infer_fail_attr(infer, name, "more than 32 axes");
+  *out = make_dims((unsigned)dims->ints.count, dims->ints.at);
+  for (unsigned i = 0; i < out->rank; i++)
+    if (out->at[i] < 0) {
+      dims_print(out, infer->why);
+      return infer_fail_attr(infer, name, " is no shape: an axis has 0 or more entries");
+    }
+  return true;
+}

@@ -1,0 +1,40 @@
+/* What kernels share. */
+#ifndef BPGRAPH_OPS_KERNEL_H
+#define BPGRAPH_OPS_KERNEL_H
+
+#include "graph/op.h"
+#include "tensor/sweep.h"
+
+/* Shape rules that many ops have. */
+infer_fn infer_same;      /* the shape of the first input */
+infer_fn infer_broadcast; /* all inputs broadcast together */
+infer_fn infer_scalar;    /* [] */
+
+/* Samples that elementwise ops share. */
+extern const struct op_sample unary_samples[], binary_samples[];
+
+/* The sum of n numbers that lie `step` apart, added pairwise: the error grows with log n. */
+double pairwise_sum(const double *at, size_t n, ptrdiff_t step);
+
+/* bar += from, summed over the axes along which `shape` was broadcast to `from_shape`: the
+ * adjoint of broadcasting. */
+void add_reduced(double *bar, const struct shape *shape, const double *from,
+                 const struct shape *from_shape);
+
+/* out = x, repeated to `shape`. */
+void broadcast_into(double *out, const struct shape *shape, const double *x,
+                    const struct shape *x_shape);
+
+/* Whether an index given as a double is one of 0 .. n - 1. */
+bool is_index(double value, size_t n);
+
+/* to[0 .. n) += from. */
+void add_all(double *to, const double *from, size_t n);
+
+/* For shape rules, each false after a complaint about the attribute of that name: one of `rank`
+ * axes, and a shape without negative dims. */
+bool infer_place(struct infer *infer, const char *name, int64_t axis, unsigned rank,
+                 unsigned *place);
+bool infer_dims(struct infer *infer, const char *name, const struct attr *dims, struct dims *out);
+
+#endif

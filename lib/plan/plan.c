@@ -1,0 +1,264 @@
+#include "plan/plan.h"
+
+#include <string.h>
+
+/* What the passes over the graph find out about a node. */
+enum {
+  MARK_NEEDED = 1,  /* its value is wanted */
+  MARK_LEADS = 2,   /* a gradient flows from the output to it */
+  MARK_WANTED = 4,  /* it is, or depends on, something whose gradient is wanted */
+  MARK_TOUCHED = 8, /* something adds to its adjoint already */
+  MARK_TAPE = 16    /* runs on the tape */
+};
+
+struct planner {
+  struct plan *plan;
+  struct arena *arena;
+  const struct graph *graph;
+  const struct plan_options *options;
+  uint8_t *marks;
+};
+
+bool op_flows(const struct op *op, unsigned input) {
+  if (input < 8 && op->indices >> input & 1) return false;
+  return op->rules[op->most == OP_ANY ? 0 : input] != NULL;
+}
+
+/* ---- who takes part ---------------------------------------------------------------------- */
+
+static void mark_needed(struct planner *p) {
+  uint8_t *marks = p->marks;
+  size_t count = p->plan->node_count;
+  if (p->options->all_values) {
+    for (size_t i = 0; i < count; i++) marks[i] |= MARK_NEEDED;
+    return;
+  }
+  marks[p->options->output] |= MARK_NEEDED;
+  for (size_t i = p->options->output + (size_t)1; i-- > 0;) {
+    if (!(marks[i] & MARK_NEEDED)) continue;
+    const struct node *node = graph_node(p->graph, (node_id)i);
+    const node_id *inputs = graph_inputs(p->graph, node);
+    for (unsigned k = 0; k < node->count; k++) marks[inputs[k]] |= MARK_NEEDED;
+  }
+}
+
+static void mark_leading(struct planner *p) {
+  p->marks[p->options->output] |= MARK_LEADS;
+  for (size_t i = p->options->output + (size_t)1; i-- > 0;) {
+    if (!(p->marks[i] & MARK_LEADS)) continue;
+    const struct node *node = graph_node(p->graph, (node_id)i);
+    const node_id *inputs = graph_inputs(p->graph, node);
+    for (unsigned k = 0; k < node->count; k++)
+      if (op_flows(node->op, k)) p->marks[inputs[k]] |= MARK_LEADS;
+  }
+}
+
+static void mark_wanted(struct planner *p) {
+  for (size_t i = 0; i < p->options->wrt_count; i++) p->marks[p->options->wrt[i]] |= MARK_WANTED;
+  for (size_t i = 0; i < p->plan->node_count; i++) {
+    const struct node *node = graph_node(p->graph, (node_id)i);
+    const node_id *inputs = graph_inputs(p->graph, node);
+    bool fixed = node->role == ROLE_CONSTANT || node->role == ROLE_LITERAL;
+    bool wanted = p->options->all_gradients && !fixed;
+    for (unsigned k = 0; k < node->count && !wanted; k++)
+      wanted = p->marks[inputs[k]] & MARK_WANTED && op_flows(node->op, k);
+    if (wanted) p->marks[i] |= MARK_WANTED;
+  }
+}
+
+static bool is_active(const struct planner *p, node_id id) {
+  const uint8_t both = MARK_LEADS | MARK_WANTED;
+  return (p->marks[id] & both) == both;
+}
+
+/* ---- where everything lies --------------------------------------------------------------- */
+
+static bool is_scalar(const struct graph *graph, const struct node *node) {
+  return node->shape == graph->shapes.scalar;
+}
+
+enum { ALIGN = 8 }; /* doubles: a cache line */
+
+static size_t take_place(size_t *total, size_t size) {
+  size_t at = *total;
+  *total += (size + ALIGN - 1) / ALIGN * ALIGN;
+  return at;
+}
+
+/* Scalars first, one after the other in the order in which they are computed. */
+static void place_scalars(struct planner *p) {
+  struct plan *plan = p->plan;
+  size_t next = 1; /* slot 0 is nobody's */
+  for (size_t i = 0; i < plan->node_count; i++) {
+    const struct node *node = graph_node(p->graph, (node_id)i);
+    if (!(p->marks[i] & MARK_NEEDED) || !is_scalar(p->graph, node)) continue;
+    plan->value[i] = next++;
+    if (is_active(p, (node_id)i)) plan->bar[i] = plan->value[i];
+  }
+  plan->scalars = (next + ALIGN - 1) / ALIGN * ALIGN;
+  plan->values = plan->bars = plan->scalars;
+}
+
+static void place_tensors(struct planner *p) {
+  struct plan *plan = p->plan;
+  for (size_t i = 0; i < plan->node_count; i++) {
+    const struct node *node = graph_node(p->graph, (node_id)i);
+    if (!(p->marks[i] & MARK_NEEDED) || is_scalar(p->graph, node)) continue;
+    bool outside = !node->op && !p->options->own_starts;
+    plan->value[i] = outside ? PLACE_OUTSIDE : take_place(&plan->values, node->shape->size);
+    if (is_active(p, (node_id)i)) plan->bar[i] = take_place(&plan->bars, node->shape->size);
+  }
+}
+
+/* ---- forward ----------------------------------------------------------------------------- */
+
+static bool fits_tape(const struct planner *p, const struct node *node) {
+  if (!node->op->scalar || node->count > 2 || !is_scalar(p->graph, node)) return false;
+  const node_id *inputs = graph_inputs(p->graph, node);
+  for (unsigned k = 0; k < node->count; k++)
+    if (!is_scalar(p->graph, graph_node(p->graph, inputs[k]))) return false;
+  return true;
+}
+
+static void add_tape_step(struct planner *p, node_id id, const struct node *node) {
+  struct plan *plan = p->plan;
+  const node_id *inputs = graph_inputs(p->graph, node);
+  uint32_t a = (uint32_t)plan->value[inputs[0]];
+  uint32_t b = node->count > 1 ? (uint32_t)plan->value[inputs[1]] : 0;
+  struct span *last = plan->forward.count ? &plan->forward.at[plan->forward.count - 1] : NULL;
+  if (last && last->tape)
+    last->count++;
+  else
+    *vec_push(p->arena, &plan->forward) = (struct span){(uint32_t)plan->tape.count, 1, true};
+  *vec_push(p->arena, &plan->tape) =
+      (struct tape_step){node->op->scalar, (uint32_t)plan->value[id], a, b};
+  p->marks[id] |= MARK_TAPE;
+}
+
+static size_t count_scratch(const struct planner *p, const struct node *node) {
+  if (!node->op->scratch) return 0;
+  enum { FEW = 8 };
+  const struct shape *few[FEW], **x = few;
+  if (node->count > FEW) x = ARENA_ARRAY(p->arena, const struct shape *, node->count);
+  const node_id *inputs = graph_inputs(p->graph, node);
+  for (unsigned k = 0; k < node->count; k++) x[k] = graph_node(p->graph, inputs[k])->shape;
+  return node->op->scratch(node->attr, node->shape, node->count, x);
+}
+
+static void add_call(struct planner *p, node_id id, const struct node *node) {
+  struct plan *plan = p->plan;
+  *vec_push(p->arena, &plan->forward) = (struct span){(uint32_t)plan->calls.count, 1, false};
+  size_t scratch = take_place(&plan->scratch, count_scratch(p, node));
+  *vec_push(p->arena, &plan->calls) = (struct plan_call){.node = id, .scratch = scratch};
+}
+
+static void plan_forward(struct planner *p) {
+  for (size_t i = 0; i < p->plan->node_count; i++) {
+    const struct node *node = graph_node(p->graph, (node_id)i);
+    if (!node->op || !(p->marks[i] & MARK_NEEDED)) continue;
+    if (fits_tape(p, node))
+      add_tape_step(p, (node_id)i, node);
+    else
+      add_call(p, (node_id)i, node);
+  }
+}
+
+/* ---- backward ---------------------------------------------------------------------------- */
+
+static uint32_t bar_slot(const struct planner *p, const struct node *node, unsigned k) {
+  if (k >= node->count || !op_flows(node->op, k)) return 0;
+  return (uint32_t)p->plan->bar[graph_inputs(p->graph, node)[k]];
+}
+
+static void add_tape_back(struct planner *p, node_id id, uint32_t step) {
+  struct plan *plan = p->plan;
+  const struct node *node = graph_node(p->graph, id);
+  struct tape_back back = {(uint32_t)plan->bar[id], bar_slot(p, node, 0), bar_slot(p, node, 1),
+                           step};
+  if (!back.a && !back.b) return;
+  struct span *last = plan->backward.count ? &plan->backward.at[plan->backward.count - 1] : NULL;
+  if (last && last->tape)
+    last->count++;
+  else
+    *vec_push(p->arena, &plan->backward) = (struct span){(uint32_t)plan->back.count, 1, true};
+  *vec_push(p->arena, &plan->back) = back;
+}
+
+/* The first to add to an adjoint either stores it, or needs it cleared. */
+static void touch_inputs(struct planner *p, struct plan_call *call, const struct node *node) {
+  const node_id *inputs = graph_inputs(p->graph, node);
+  for (unsigned k = 0; k < node->count; k++) {
+    node_id input = inputs[k];
+    size_t bar = p->plan->bar[input];
+    if (!bar || !op_flows(node->op, k) || p->marks[input] & MARK_TOUCHED) continue;
+    p->marks[input] |= MARK_TOUCHED;
+    if (bar < p->plan->scalars) continue; /* scalars are cleared all at once */
+    if (node->op->stores && k < 32)
+      call->fresh |= 1U << k;
+    else
+      *vec_push(p->arena, &p->plan->clear) =
+          (struct stretch){bar, graph_node(p->graph, input)->shape->size};
+  }
+}
+
+static void plan_backward(struct planner *p) {
+  struct plan *plan = p->plan;
+  uint32_t tape = (uint32_t)plan->tape.count, calls = (uint32_t)plan->calls.count;
+  p->marks[p->options->output] |= MARK_TOUCHED; /* seeded */
+  for (size_t i = plan->node_count; i-- > 0;) {
+    const struct node *node = graph_node(p->graph, (node_id)i);
+    if (!node->op || !(p->marks[i] & MARK_NEEDED)) continue;
+    uint32_t at = p->marks[i] & MARK_TAPE ? --tape : --calls;
+    if (!is_active(p, (node_id)i)) continue;
+    if (p->marks[i] & MARK_TAPE) {
+      add_tape_back(p, (node_id)i, at);
+    } else {
+      touch_inputs(p, &plan->calls.at[at], node);
+      *vec_push(p->arena, &plan->backward) = (struct span){at, 1, false};
+    }
+  }
+}
+
+/* ---- the whole --------------------------------------------------------------------------- */
+
+static void print_size(struct text *out, double bytes) {
+  static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB", "PB", "EB"};
+  size_t unit = 0;
+  for (; bytes >= 1000 && unit + 1 < sizeof units / sizeof *units; unit++) bytes /= 1000;
+  text_rounded(out, bytes, 3);
+  text_printf(out, " %s", units[unit]);
+}
+
+static bool check_memory(const struct plan *plan, struct arena *arena, struct report *report) {
+  double wanted = 8.0 * ((double)plan->values + (double)plan->bars + (double)plan->scratch);
+  double there = (double)machine_memory();
+  if (wanted <= there) return true;
+  struct text texts[2];
+  for (int i = 0; i < 2; i++) text_init(&texts[i], arena, NULL, NULL);
+  print_size(&texts[0], wanted);
+  print_size(&texts[1], there);
+  report_add(report, graph_node(plan->graph, plan->output)->mark, BP(TENSOR_TOO_LARGE),
+             text_string(&texts[0]), text_string(&texts[1]));
+  return false;
+}
+
+bool plan_make(struct plan *plan, struct arena *arena, struct report *report,
+               const struct graph *graph, const struct plan_options *options) {
+  *plan = (struct plan){.graph = graph, .output = options->output};
+  plan->node_count = graph->nodes.count;
+  plan->value = ARENA_ARRAY(arena, size_t, plan->node_count + 1);
+  plan->bar = ARENA_ARRAY(arena, size_t, plan->node_count + 1);
+  struct planner p = {plan, arena, graph, options, NULL};
+  p.marks = ARENA_ARRAY(arena, uint8_t, plan->node_count + 1);
+  mark_needed(&p);
+  bool gradients = options->wrt_count || options->all_gradients;
+  if (gradients) {
+    mark_leading(&p);
+    mark_wanted(&p);
+  }
+  place_scalars(&p);
+  place_tensors(&p);
+  plan_forward(&p);
+  if (gradients) plan_backward(&p);
+  return check_memory(plan, arena, report);
+}

@@ -1,0 +1,767 @@
+#!/usr/bin/python3
+"""An independent witness of bpgraph's answers, in Python and NumPy.
+
+    witness.py BPGRAPH NET...     compare what BPGRAPH computes with what NumPy computes
+    witness.py --self NET...      no program: judge the claims of the nets with NumPy alone
+
+The witness shares no code and no derivative rule with bpgraph.  It reads the net
+file itself, evaluates every node with NumPy, and knows only one way to get a
+derivative: move a value a little, recompute, and look at the difference.
+
+With BPGRAPH it runs `BPGRAPH eval --all --format json NET` and judges
+  * the value of every node, against NumPy's;
+  * the gradient of every node that inputs or parameters reach, against differences;
+  * the gradient of every node, against the sum of its edges' contributions;
+  * the order, which must put every node after what it is made of;
+  * every claim in `expect`, with the program's own gradients in the place of grad(v).
+With --self the last point is judged with differences in the place of the program's
+gradients, at the file's point and at a few random ones.
+
+One line a net, details of what failed below it, and a closing count.
+Needs the Debian packages python3-numpy and python3-ruamel.yaml.
+"""
+import ast
+import json
+import keyword
+import math
+import os
+import re
+import subprocess
+import sys
+import unicodedata
+
+import numpy as np
+from ruamel.yaml import YAML
+
+LARGEST_NET = 200_000       # start values; larger nets are skipped
+LARGEST_TENSOR = 2_000      # entries that are all moved; of larger ones a sample is
+SAMPLE = 50
+RANDOM_POINTS = 3
+VALUE_TOLERANCE = dict(rtol=1e-9, atol=1e-12)
+DIFFERENCE_TOLERANCE = dict(rtol=1e-5, atol=1e-7)
+
+
+class Skip(Exception):
+    """The witness cannot judge this net; the text says why."""
+
+
+class NotAnIndex(Exception):
+    """An index was moved away from the integers: it has no derivative."""
+
+
+# ---------------------------------------------------------------------------
+# The ops, from their definitions
+# ---------------------------------------------------------------------------
+
+def index_of(a):
+    """Index values arrive as floating point; give them back as integers."""
+    a = np.asarray(a, dtype=float)
+    if not np.array_equal(a, np.round(a)):
+        raise NotAnIndex
+    return a.astype(int)
+
+
+def axes(axis):
+    return tuple(axis) if isinstance(axis, list) else axis
+
+
+def logsumexp(x, axis=None, keepdims=False):
+    top = np.max(x, axis=axes(axis), keepdims=True)
+    total = np.log(np.sum(np.exp(x - top), axis=axes(axis), keepdims=True)) + top
+    return total if keepdims else np.squeeze(total, axis=axes(axis))
+
+
+def log_softmax(x, axis=-1):
+    return x - logsumexp(x, axis=axis, keepdims=True)
+
+
+def softmax(x, axis=-1):
+    return np.exp(log_softmax(x, axis))
+
+
+def pick(x, index):
+    index = np.asarray(index_of(index))
+    return np.take_along_axis(x, index[..., None], axis=-1)[..., 0]
+
+
+def one_hot(index, depth):
+    return np.eye(int(depth))[index_of(index)]
+
+
+def reduce_losses(losses, reduction):
+    return {"none": np.asarray, "mean": np.mean, "sum": np.sum}[reduction](losses)
+
+
+def cross_entropy(p, y, reduction="mean"):
+    return reduce_losses(-np.sum(y * np.log(p), axis=-1), reduction)
+
+
+def softmax_cross_entropy(logits, y, reduction="mean"):
+    if np.ndim(y) < np.ndim(logits):                    # integer labels
+        losses = -pick(log_softmax(logits), y)
+    else:
+        losses = -np.sum(y * log_softmax(logits), axis=-1)
+    return reduce_losses(losses, reduction)
+
+
+def hinge(scores, label, margin=1, reduction="mean"):
+    right = pick(scores, label)[..., None]
+    others = 1 - one_hot(label, scores.shape[-1])
+    losses = np.sum(others * np.maximum(0, scores - right + margin), axis=-1)
+    return reduce_losses(losses, reduction)
+
+
+def mse(a, b, reduction="mean"):
+    return reduce_losses((a - b) ** 2, reduction)
+
+
+def sum_to(x, shape):
+    x = np.asarray(x)
+    while x.ndim > len(shape):
+        x = np.sum(x, axis=0)
+    for axis, size in enumerate(shape):
+        if size == 1:
+            x = np.sum(x, axis=axis, keepdims=True)
+    return x
+
+
+def slice_op(x, start=None, stop=None, step=None):
+    bounds = [part or [None] * np.ndim(x) for part in (start, stop, step)]
+    return x[tuple(slice(*bound) for bound in zip(*bounds))]
+
+
+def fold(two):
+    """add, mul, maximum and minimum take two or more."""
+    def many(first, *rest):
+        for other in rest:
+            first = two(first, other)
+        return first
+    return many
+
+
+def reduction(function):
+    return lambda x, axis=None, keepdims=False: function(x, axis=axes(axis), keepdims=keepdims)
+
+
+OPS = {
+    "add": fold(np.add), "sub": np.subtract, "mul": fold(np.multiply), "div": np.divide,
+    "neg": np.negative, "pow": np.power, "maximum": fold(np.maximum), "minimum": fold(np.minimum),
+    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "square": np.square, "abs": np.abs,
+    "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "relu": lambda x: np.maximum(x, 0),
+    "less": np.less, "less_equal": np.less_equal, "greater": np.greater,
+    "greater_equal": np.greater_equal, "equal": np.equal, "not_equal": np.not_equal,
+    "where": lambda condition, a, b: np.where(condition != 0, a, b),
+    "sum": reduction(np.sum), "mean": reduction(np.mean), "prod": reduction(np.prod),
+    "max": reduction(np.max), "min": reduction(np.min), "logsumexp": logsumexp,
+    "matmul": np.matmul, "dot": np.dot, "outer": np.outer, "diag": np.diag,
+    "transpose": lambda x, axes=None: np.transpose(x, axes),
+    "reshape": lambda x, shape: np.reshape(x, shape),
+    "sum_to": sum_to, "slice": slice_op,
+    "concat": lambda *parts, axis=0: np.concatenate(parts, axis=axis),
+    "pick": pick, "one_hot": one_hot,
+    "take": lambda x, indices, axis=0: np.take(x, index_of(indices), axis=axis),
+    "softmax": softmax, "log_softmax": log_softmax, "cross_entropy": cross_entropy,
+    "softmax_cross_entropy": softmax_cross_entropy, "hinge": hinge, "mse": mse,
+}
+
+BINARY = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide,
+          ast.MatMult: np.matmul, ast.Pow: np.power}
+COMPARE = {ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater,
+           ast.GtE: np.greater_equal, ast.Eq: np.equal, ast.NotEq: np.not_equal}
+WORDS = {"pi": math.pi, "inf": math.inf, "true": True, "false": False}
+
+
+# ---------------------------------------------------------------------------
+# Expressions: nearly Python, so Python's own parser reads them
+# ---------------------------------------------------------------------------
+
+def plain(name):
+    """Python's parser normalises names; do the same to the names of the file."""
+    return unicodedata.normalize("NFKC", str(name))
+
+
+def parse(text):
+    """Expression text -> syntax tree.  A node may be called `lambda`: rename it."""
+    def rename(match):
+        name = match.group()
+        return name + "_KEYWORD" if keyword.iskeyword(name) else name
+    text = re.sub(r"(?<![\w.])[^\W\d]\w*", rename, str(text))
+    return ast.parse("(" + text + ")", mode="eval").body
+
+
+def name_of(tree):
+    return tree.id.removesuffix("_KEYWORD")
+
+
+def names_in(tree):
+    """What an expression depends on, and the u of every grad(u) apart."""
+    names, gradients, called = set(), set(), set()
+    for part in ast.walk(tree):
+        if isinstance(part, ast.Call):
+            called.add(part.func)
+            if name_of(part.func) == "grad":
+                gradients.add(name_of(part.args[-1]))
+                called.update(part.args)
+        elif isinstance(part, ast.Name) and part not in called:
+            names.add(name_of(part))
+    return names, gradients
+
+
+def evaluate(tree, env, gradient=None):
+    """The value of an expression; env: name -> array; gradient: name -> array."""
+    def value(part):
+        return evaluate(part, env, gradient)
+
+    def attribute(part):
+        """Attributes are numbers, lists, true, false or bare words."""
+        if isinstance(part, ast.List):
+            return [attribute(entry) for entry in part.elts]
+        if isinstance(part, ast.Name) and name_of(part) not in env and name_of(part) not in WORDS:
+            return name_of(part)
+        result = value(part)
+        if isinstance(result, (bool, list)):
+            return result
+        return int(result) if float(result).is_integer() else float(result)
+
+    def subscript(part):
+        if isinstance(part, ast.Slice):
+            return slice(*(None if end is None else int(value(end))
+                           for end in (part.lower, part.upper, part.step)))
+        index = index_of(value(part))
+        return int(index) if index.ndim == 0 else index
+
+    if isinstance(tree, ast.Constant):
+        return np.float64(tree.value)
+    if isinstance(tree, ast.Name):
+        name = name_of(tree)
+        return env[name] if name in env else WORDS[name]
+    if isinstance(tree, ast.UnaryOp):
+        return -value(tree.operand)
+    if isinstance(tree, ast.BinOp):
+        return BINARY[type(tree.op)](value(tree.left), value(tree.right))
+    if isinstance(tree, ast.Compare):
+        return COMPARE[type(tree.ops[0])](value(tree.left), value(tree.comparators[0])) * 1.0
+    if isinstance(tree, ast.Attribute):
+        base = value(tree.value)
+        return {"T": lambda: base.T, "mT": lambda: np.swapaxes(base, -1, -2),
+                "shape": lambda: list(np.shape(base))}[tree.attr]()
+    if isinstance(tree, ast.Subscript):
+        base = value(tree.value)
+        if isinstance(base, list):                      # x.shape[0]
+            return base[int(value(tree.slice))]
+        parts = tree.slice.elts if isinstance(tree.slice, ast.Tuple) else [tree.slice]
+        return base[tuple(subscript(part) for part in parts)]
+    if isinstance(tree, ast.Call):
+        op = name_of(tree.func)
+        if op == "grad":
+            return gradient(name_of(tree.args[0]))
+        if op not in OPS:
+            raise Skip(f"the witness does not know the op '{op}'")
+        return OPS[op](*(value(part) for part in tree.args),
+                       **{word.arg: attribute(word.value) for word in tree.keywords}) * 1.0
+    raise Skip(f"the witness does not read {ast.dump(tree)[:60]}")
+
+
+# ---------------------------------------------------------------------------
+# The net file
+# ---------------------------------------------------------------------------
+
+class Written(float):
+    """A number that remembers how many digits were written after its point."""
+    decimals = 0
+
+
+def from_yaml(node):
+    """A YAML node -> dict, list, int, Written or str."""
+    if node.id == "mapping":
+        return {str(from_yaml(key)): from_yaml(value) for key, value in node.value}
+    if node.id == "sequence":
+        return [from_yaml(entry) for entry in node.value]
+    kind = node.tag.rpartition(":")[2]
+    if kind == "float":
+        number = Written(float(node.value.replace(".inf", "inf").replace(".nan", "nan")))
+        mantissa, _, exponent = node.value.lower().partition("e")
+        number.decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
+        return number
+    if kind == "int":
+        based = node.value.lstrip("+-")[:2] in ("0x", "0o")
+        return int(node.value, 0 if based else 10)
+    return {"null": None, "bool": node.value == "true"}.get(kind, node.value)
+
+
+def tensor(value, env):
+    """Numbers, constant expressions, nested lists of them -> array."""
+    if isinstance(value, list):
+        return np.array([tensor(entry, env) for entry in value], dtype=float)
+    if isinstance(value, str):
+        value = evaluate(parse(value), env)
+    return np.array(value, dtype=float)
+
+
+def read_file(source, folder):
+    path = os.path.join(folder, source["file"])
+    if path.endswith(".csv"):
+        return np.loadtxt(path, delimiter=",", ndmin=2)
+    if path.endswith(".json"):
+        with open(path, encoding="utf-8") as stream:
+            return np.array(json.load(stream), dtype=float)
+    array = np.load(path)
+    return np.array(array[source["key"]] if "key" in source else array, dtype=float)
+
+
+def start_value(source, env, folder, drawn):
+    """The value of a start node; `drawn` is used for random sources."""
+    if not isinstance(source, dict):
+        return tensor(source, env)
+    number = lambda key, default: float(tensor(of.get(key, default), env))
+    if "file" in source:
+        value = read_file(source, folder)
+    elif "value" in source:
+        value = tensor(source["value"], env)
+    elif "uniform" in source or "normal" in source:
+        shape = tensor((source.get("uniform") or source.get("normal"))["shape"], env).astype(int)
+        if drawn is None:
+            drawn = np.random.default_rng(0).uniform(-1, 1, shape)
+        value = np.reshape(drawn, shape)
+    elif "zeros" in source or "ones" in source:
+        shape = tensor(source.get("zeros", source.get("ones")), env).astype(int)
+        value = np.zeros(shape) if "zeros" in source else np.ones(shape)
+    elif "full" in source:
+        value = np.full(tensor(source["full"]["shape"], env).astype(int),
+                        tensor(source["full"]["value"], env))
+    elif "eye" in source:
+        value = np.eye(int(tensor(source["eye"], env)))
+    elif "range" in source:
+        of = source["range"]
+        value = np.arange(number("start", 0), number("stop", 0), number("step", 1))
+    elif "linspace" in source:
+        of = source["linspace"]
+        value = np.linspace(number("start", 0), number("stop", 1), int(number("num", 50)))
+    else:
+        raise Skip("the witness does not know the source " + ", ".join(source))
+    return np.reshape(value, source["shape"]) if "shape" in source else value
+
+
+def node_text(node):
+    """A node of the file as expression text; an op spelled out is the same as its call."""
+    if not isinstance(node, dict):
+        return str(node)
+    if "expr" in node:
+        return str(node["expr"])
+    others = ["op", "inputs", "label", "description"]
+    if node["op"] not in ("reshape", "sum_to"):         # elsewhere an assertion
+        others.append("shape")
+    attributes = [f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+                  for key, value in node.items() if key not in others]
+    return node["op"] + "(" + ", ".join([str(i) for i in node["inputs"]] + attributes) + ")"
+
+
+class Net:
+    """A net file: start values, node expressions in topological order, claims."""
+
+    def __init__(self, path, drawn=None):
+        """`drawn` gives, by name, the values of random sources."""
+        with open(path, encoding="utf-8") as stream:
+            document = from_yaml(YAML(typ="safe").compose(stream))
+        if "functions" in document:
+            raise Skip("the witness does not read functions")
+        self.folder = os.path.dirname(os.path.abspath(path))
+        self.roles, self.sources = {}, {}
+        for role in ("inputs", "parameters", "constants"):
+            for name, source in (document.get(role) or {}).items():
+                self.roles[plain(name)] = role
+                self.sources[plain(name)] = source
+        self.start = self.read_start(drawn or {})
+        self.nodes = {plain(name): parse(node_text(node))
+                      for name, node in (document.get("nodes") or {}).items()}
+        self.order = self.topological_order()
+        self.output = plain(document.get("output") or self.only_unused_node())
+        shape = np.shape(self.forward()[self.output])
+        self.upstream = None
+        if "upstream" in document:
+            self.upstream = start_value(document["upstream"], self.start, self.folder, None)
+        elif math.prod(shape) == 1:
+            self.upstream = np.ones(shape)
+        expect = document.get("expect") or []
+        self.expect = expect if isinstance(expect, list) else [expect]
+
+    def read_start(self, drawn):
+        """Start values may speak of one another's shapes: try until nothing is left."""
+        start, waiting = {}, dict(self.sources)
+        while waiting:
+            before = len(waiting)
+            for name, source in list(waiting.items()):
+                try:
+                    start[name] = start_value(source, start, self.folder, drawn.get(name))
+                    del waiting[name]
+                except KeyError:
+                    pass
+            if len(waiting) == before:
+                raise Skip("start values that depend on nothing known: " + ", ".join(waiting))
+        if sum(np.size(value) for value in start.values()) > LARGEST_NET:
+            raise Skip(f"more than {LARGEST_NET} start values")
+        return start
+
+    def topological_order(self):
+        order, waiting = [], dict(self.nodes)
+        while waiting:
+            ready = [name for name, tree in waiting.items()
+                     if not names_in(tree)[0] & waiting.keys()]
+            if not ready:
+                raise Skip("a cycle among " + ", ".join(waiting))
+            order += ready
+            for name in ready:
+                if names_in(waiting.pop(name))[1]:
+                    raise Skip("the witness does not read grad() in nodes")
+        return order
+
+    def differentiated(self):
+        """Inputs, parameters and whatever depends on one of them."""
+        found = {name for name, role in self.roles.items() if role != "constants"}
+        for name in self.order:
+            if names_in(self.nodes[name])[0] & found:
+                found.add(name)
+        return [name for name in [*self.roles, *self.order] if name in found]
+
+    def only_unused_node(self):
+        used = set().union(*(names_in(tree)[0] for tree in self.nodes.values()))
+        unused = [name for name in self.nodes if name not in used]
+        if len(unused) != 1:
+            raise Skip("no output, and several nodes that nothing uses")
+        return unused[0]
+
+    def forward(self, start=None, pinned=None):
+        """All values; a pinned node keeps the value given, whatever it is made of."""
+        values = {**(self.start if start is None else start), **(pinned or {})}
+        for name in self.order:
+            if name not in values:
+                values[name] = np.asarray(evaluate(self.nodes[name], values), dtype=float)
+        return values
+
+    def between(self, name):
+        """The nodes strictly between `name` and the output."""
+        def reached(first, step):
+            found, stack = set(), [first]
+            while stack:
+                for other in step(stack.pop()):
+                    if other not in found:
+                        found.add(other)
+                        stack.append(other)
+            return found
+        made_of = {node: names_in(tree)[0] for node, tree in self.nodes.items()}
+        below = reached(name, lambda n: [u for u, parts in made_of.items() if n in parts])
+        above = reached(self.output, lambda n: made_of.get(n, ()))
+        return below & above - {name, self.output}
+
+
+# ---------------------------------------------------------------------------
+# Derivatives by differences
+# ---------------------------------------------------------------------------
+
+def slope(f, x):
+    """f'(x) for an f from a number to an array; NaN where a kink is near.
+
+    Five points give f' with an error of h^4.  Three widths are tried: the wide one is
+    the more exact where f is smooth, a narrow one steps over less of a nearby kink.
+    """
+    scale = max(1.0, abs(x))
+    narrow = 1e-6 * scale
+    here, right, left = f(x), f(x + narrow), f(x - narrow)
+    from_right, from_left = (right - here) / narrow, (here - left) / narrow
+    size = 1 + np.abs(from_right) + np.abs(from_left)
+    kink = np.abs(from_right - from_left) > 1e-3 * size
+    best = np.full(np.shape(here), np.nan)
+    for h in (1e-3 * scale, 1e-4 * scale, 1e-5 * scale):
+        estimate = (8 * (f(x + h) - f(x - h)) - (f(x + 2 * h) - f(x - 2 * h))) / (12 * h)
+        fits = np.abs(estimate - (right - left) / (2 * narrow)) < 1e-6 * size
+        best = np.where(np.isnan(best) & fits, estimate, best)
+    return np.where(kink, np.nan, best)
+
+
+def jacobian(f, x):
+    """dy/dx of shape y.shape + x.shape, for an f from an array to an array."""
+    x = np.asarray(x, dtype=float)
+    if x.size > LARGEST_TENSOR:
+        judged = set(np.random.default_rng(0).choice(x.size, SAMPLE, replace=False))
+    else:
+        judged = range(x.size)
+    shape = np.shape(f(x))
+    result = np.full(shape + (x.size,), np.nan)
+    for k in judged:
+        def moved(entry):
+            changed = x.flatten()
+            changed[k] = entry
+            return np.asarray(f(changed.reshape(x.shape)), dtype=float)
+        result[..., k] = slope(moved, x.flat[k])
+    return result.reshape(shape + x.shape)
+
+
+class Point:
+    """The net at one point: its values, and derivatives by differences."""
+
+    def __init__(self, net, start=None):
+        self.net, self.start = net, net.start if start is None else start
+        self.values = net.forward(self.start)
+        self.known = {}
+
+    def loss(self, pinned):
+        return np.sum(self.net.upstream * self.net.forward(self.start, pinned)[self.net.output])
+
+    def gradient(self, name):
+        if name not in self.known:
+            self.known[name] = jacobian(lambda value: self.loss({name: value}), self.values[name])
+        return self.known[name]
+
+    def contribution(self, name, user):
+        """What reaches `name` through its user: grad(user) times user's own derivative."""
+        tree = self.net.nodes[user]
+        local = jacobian(lambda value: evaluate(tree, {**self.values, name: value}),
+                         self.values[name])
+        return np.tensordot(self.gradient(user), local, axes=np.ndim(self.values[user]))
+
+    def jacobian(self, of, with_respect_to):
+        return jacobian(lambda value: self.net.forward(self.start, {with_respect_to: value})[of],
+                        self.values[with_respect_to])
+
+
+class ProgramPoint(Point):
+    """The same, with the program's gradients and contributions in the place of differences."""
+
+    def __init__(self, net, answer):
+        super().__init__(net)
+        self.answer = answer
+
+    def gradient(self, name):
+        gradient = self.answer["nodes"][name]["gradient"]
+        if gradient is None:
+            raise ValueError(f"{name} has no gradient")
+        return array(gradient)
+
+    def contribution(self, name, user):
+        """The parts of an expression are called user.1, user.2: they count as the user."""
+        parts = re.compile(re.escape(user) + r"(\.\d+)?$")
+        return sum(array(edge["contribution"]) for edge in self.answer["edges"]
+                   if plain(edge["from"]) == name and parts.match(plain(edge["to"])))
+
+
+def random_start(net, block, rng):
+    """Another point: inputs and parameters moved, each within its domain."""
+    points = block.get("points") or {}
+    spread = float(points.get("spread", 0.5)) if isinstance(points, dict) else 0.5
+    keep = points.get("keep", []) if isinstance(points, dict) else []
+    start = dict(net.start)
+    for name, value in net.start.items():
+        source = net.sources[name]
+        domain = source.get("domain") if isinstance(source, dict) else None
+        if net.roles[name] == "constants" or name in keep:
+            continue
+        step = spread * rng.uniform(-1, 1, np.shape(value))
+        if domain == "positive":
+            start[name] = value * np.exp(step)
+        elif domain == "unit":
+            start[name] = value + step * np.minimum(value, 1 - value)
+        elif domain == "simplex":
+            moved = value * np.exp(step)
+            start[name] = moved / np.sum(moved, axis=-1, keepdims=True)
+        elif domain is None:
+            start[name] = value + step * np.maximum(1, np.abs(value))
+    return start
+
+
+# ---------------------------------------------------------------------------
+# Judging
+# ---------------------------------------------------------------------------
+
+def array(value):
+    """A number or nested list of the JSON; NaN and infinities are strings there."""
+    return np.array(value, dtype=float)
+
+
+def difference(claimed, actual, rtol, atol):
+    """None where both agree, else a text; entries that are NaN in `actual` are not judged."""
+    claimed, actual = np.asarray(claimed, dtype=float), np.asarray(actual, dtype=float)
+    if claimed.shape not in ((), actual.shape):
+        return f"shape {list(claimed.shape)} for {list(actual.shape)}"
+    claimed = np.broadcast_to(claimed, actual.shape)
+    with np.errstate(invalid="ignore"):
+        allowed = atol + rtol * np.maximum(np.abs(claimed), np.abs(actual))
+        wrong = ~((claimed == actual) | (np.abs(claimed - actual) <= allowed)) & ~np.isnan(actual)
+    if not np.any(wrong):
+        return None
+    worst = tuple(int(i) for i in np.argwhere(wrong)[0])
+    where = f" at {list(worst)}" if worst else ""
+    return f"{claimed[worst]:.10g}{where}, should be {actual[worst]:.10g}"
+
+
+def decimals_of(value):
+    """The digits written after the point, entry by entry."""
+    if isinstance(value, list):
+        return np.array([decimals_of(entry) for entry in value])
+    return getattr(value, "decimals", 0)
+
+
+def read_claim(claim, point, names, allowed_gradients, block):
+    """A claim -> its value, its tolerance, and whether it holds at this point only."""
+    tolerance = dict(rtol=float(block.get("rtol", 1e-6)), atol=float(block.get("atol", 1e-9)))
+    if isinstance(claim, dict):
+        tolerance = {key: float(claim.get(key, tolerance[key])) for key in tolerance}
+        if "file" in claim:
+            return read_file(claim, point.net.folder), tolerance, True
+        if "decimals" in claim:
+            digits = claim["decimals"]
+            if digits == "written":
+                digits = decimals_of(claim["value"])
+            tolerance = dict(rtol=1e-12, atol=0.5 * 10.0 ** -np.asarray(digits))
+        claim = claim["value"]
+    if not isinstance(claim, str):
+        return tensor(claim, {}), tolerance, True
+    tree = parse(claim)
+    used, gradients = names_in(tree)
+    for other in gradients - allowed_gradients:
+        raise ValueError(f"grad({other}) is not strictly between it and the output")
+    return evaluate(tree, names, point.gradient), tolerance, not (used - set(WORDS) or gradients)
+
+
+def judge_claims(net, point, only_formulas, noise):
+    """All claims of the file at one point: how many were judged, and what is wrong."""
+    judged, wrong = 0, []
+    for block in net.expect:
+        names = dict(point.values)
+        for name, text in (block.get("let") or {}).items():
+            names[plain(name)] = (evaluate(parse(text), names, point.gradient)
+                                  if isinstance(text, str) else tensor(text, {}))
+        kinds = {
+            "values": lambda target: point.values[target],
+            "gradients": point.gradient,
+            "contributions": lambda target: point.contribution(*target.split("/")),
+            "jacobians": lambda target: point.jacobian(*target.split("/")),
+        }
+        for kind, actual in kinds.items():
+            for target, claim in (block.get(kind) or {}).items():
+                target = plain(target)
+                between = net.between(target.partition("/")[0])
+                try:
+                    value, tolerance, here_only = read_claim(
+                        claim, point, names, set(net.nodes) if kind == "values" else between, block)
+                    if here_only and only_formulas:
+                        continue
+                    tolerance["atol"] = tolerance["atol"] + noise
+                    fault = difference(value, actual(target), **tolerance)
+                except (ValueError, KeyError, TypeError) as error:
+                    fault = f"cannot be read: {error!r}"
+                judged += 1
+                if fault:
+                    wrong.append(f"{kind} {target}: {fault}")
+        if "hessians" in block and not only_formulas:
+            print("    note: hessians are not judged")
+    return judged, wrong
+
+
+def witness_self(path):
+    """The claims of a net against NumPy alone."""
+    net, rng = Net(path), np.random.default_rng(0)
+    judged, wrong = judge_claims(net, Point(net), only_formulas=False, noise=1e-8)
+    for _ in range(RANDOM_POINTS if net.expect else 0):
+        point = Point(net, random_start(net, net.expect[0], rng))
+        if np.all(np.isfinite(point.values[net.output])):
+            more = judge_claims(net, point, only_formulas=True, noise=1e-8)[1]
+            wrong += [text + " (at a random point)" for text in more]
+    return f"{len(net.start) + len(net.nodes)} nodes, {judged} claims", wrong
+
+
+def run_program(program, path):
+    done = subprocess.run([program, "eval", "--all", "--format", "json", path],
+                          capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        raise ValueError(f"exit status {done.returncode}: {done.stderr.strip()}")
+    answer = json.loads(done.stdout)
+    answer["nodes"] = {plain(name): node for name, node in answer["nodes"].items()}
+    return answer
+
+
+def witness_program(program, path):
+    """What the program computes for a net against what NumPy computes."""
+    Net(path)                                           # too large or unreadable: skipped here
+    answer = run_program(program, path)
+    nodes = answer["nodes"]
+    net = Net(path, {plain(name): array(node["value"]) for name, node in nodes.items()})
+    judged, wrong = 0, []
+
+    def judge(what, claimed, actual, **tolerance):
+        nonlocal judged
+        judged += 1
+        fault = difference(claimed, actual, **tolerance)
+        if fault:
+            wrong.append(f"{what}: {fault}")
+
+    differences = Point(net)
+    for name, value in differences.values.items():
+        if name not in nodes:
+            wrong.append(f"{name}: not in the program's answer")
+            continue
+        shape = list(np.shape(value))
+        if nodes[name]["shape"] != shape:
+            wrong.append(f"shape of {name}: {nodes[name]['shape']}, should be {shape}")
+        told = array(nodes[name]["value"])
+        judge(f"value of {name}", told, value, **VALUE_TOLERANCE)
+        if np.any(np.isnan(value)) and not np.array_equal(np.isnan(told), np.isnan(value)):
+            wrong.append(f"value of {name}: should be NaN in other places")
+
+    if net.upstream is None:
+        return f"{judged} facts (no upstream, so no gradients)", wrong
+
+    for name in net.differentiated():
+        gradient = nodes.get(name, {}).get("gradient")
+        try:
+            numeric = differences.gradient(name)
+        except NotAnIndex:
+            numeric = None
+        if numeric is not None and gradient is not None:
+            judge(f"gradient of {name}", array(gradient), numeric, **DIFFERENCE_TOLERANCE)
+        elif numeric is not None:
+            wrong.append(f"gradient of {name}: none")
+
+    place = {name: k for k, name in enumerate(answer["order"])}
+    arrived = {}
+    for edge in answer["edges"]:
+        if place.get(edge["from"], -1) >= place[edge["to"]]:
+            wrong.append(f"order: {edge['to']} stands before {edge['from']}")
+        if edge.get("contribution") is not None:
+            arrived.setdefault(plain(edge["from"]), []).append(array(edge["contribution"]))
+    for name, parts in arrived.items():
+        if nodes[name]["gradient"] is not None and name != net.output:
+            judge(f"contributions to {name}", sum(parts), array(nodes[name]["gradient"]),
+                  rtol=1e-9, atol=1e-12)
+
+    claims, faults = judge_claims(net, ProgramPoint(net, answer), only_formulas=False, noise=1e-9)
+    return f"{judged} facts, {claims} claims", wrong + faults
+
+
+def main(arguments):
+    if len(arguments) < 2 or arguments[0] in ("-h", "--help"):
+        print(__doc__.strip())
+        return 2
+    first, *nets = arguments
+    passed = failed = skipped = 0
+    np.seterr(all="ignore")
+    for path in nets:
+        try:
+            told, wrong = witness_self(path) if first == "--self" else witness_program(first, path)
+        except Skip as reason:
+            skipped += 1
+            print(f"skip {path}: {reason}")
+            continue
+        except Exception as error:          # whatever it is, go on with the next net
+            told, wrong = "no answer", [f"{type(error).__name__}: {error}"]
+        passed, failed = passed + (not wrong), failed + bool(wrong)
+        print(f"{'FAIL' if wrong else 'ok  '} {path}: {told}")
+        for text in wrong:
+            print("    " + text)
+    print(f"{passed} passed, {failed} failed" + (f" ({skipped} skipped)" if skipped else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
