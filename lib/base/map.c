@@ -9,7 +9,7 @@ static uint64_t mix(uint64_t a, uint64_t b) {
   return low ^ (low >> 32);
 }
 
-static uint64_t hash_name(const char *name, size_t size) {
+static uint32_t hash_name(const char *name, size_t size) {
   uint64_t hash = size;
   for (; size >= 8; name += 8, size -= 8) {
     uint64_t word;
@@ -19,45 +19,56 @@ static uint64_t hash_name(const char *name, size_t size) {
   uint64_t tail = 0;
   for (size_t i = 0; i < size; i++) tail = tail << 8 | (unsigned char)name[i];
   hash = mix(hash ^ tail, 0xe7037ed1a0b428dbU);
-  return mix(hash, 0xa0761d6478bd642fU);
-}
-
-static bool same(const struct map_slot *slot, const char *name, size_t size) {
-  return slot->size == size && !memcmp(slot->name, name, size);
+  return (uint32_t)mix(hash, 0xa0761d6478bd642fU);
 }
 
 /* The slot that holds a name, or the free one where it belongs. */
-static struct map_slot *find_slot(const struct map *map, const char *name, size_t size) {
-  size_t mask = map->capacity - 1, at = (size_t)hash_name(name, size) & mask;
-  while (map->slots[at].name && !same(&map->slots[at], name, size)) at = (at + 1) & mask;
+static struct map_slot *find_slot(const struct map *map, const char *name, size_t size,
+                                  uint32_t hash) {
+  size_t mask = map->capacity - 1, at = hash & mask;
+  for (; map->slots[at].entry; at = (at + 1) & mask) {
+    const struct map_entry *entry = &map->entries.at[map->slots[at].entry - 1];
+    if (map->slots[at].hash == hash && entry->size == size && !memcmp(entry->name, name, size))
+      break;
+  }
   return &map->slots[at];
 }
 
+static void move_slots(const struct map *map, const struct map_slot *old, size_t count) {
+  size_t mask = map->capacity - 1;
+  for (size_t i = 0; i < count; i++) {
+    if (!old[i].entry) continue;
+    size_t at = old[i].hash & mask;
+    while (map->slots[at].entry) at = (at + 1) & mask;
+    map->slots[at] = old[i];
+  }
+}
+
 void map_room(struct arena *arena, struct map *map, size_t count) {
-  size_t capacity = map->capacity ? map->capacity : 16;
-  while (capacity / 2 < count) capacity *= 2;
-  if (capacity == map->capacity) return;
-  struct map old = *map;
+  size_t capacity = map->capacity ? map->capacity : 16, old_capacity = map->capacity;
+  while (capacity / 4 * 3 < count) capacity *= 2;
+  if (capacity == old_capacity) return;
+  struct map_slot *old = map->slots;
   size_t bytes = capacity * sizeof *map->slots;
   map->slots = memset(arena_resize(arena, NULL, bytes), 0, bytes);
   map->capacity = capacity;
-  for (size_t i = 0; i < old.capacity; i++)
-    if (old.slots[i].name) *find_slot(map, old.slots[i].name, old.slots[i].size) = old.slots[i];
-  arena_release(arena, old.slots);
+  move_slots(map, old, old_capacity);
+  arena_release(arena, old);
 }
 
 int64_t map_add(struct arena *arena, struct map *map, const char *name, size_t size,
                 uint32_t value) {
-  map_room(arena, map, map->count + 1);
-  struct map_slot *slot = find_slot(map, name, size);
-  if (slot->name) return slot->value;
-  *slot = (struct map_slot){name, (uint32_t)size, value};
-  map->count++;
+  map_room(arena, map, map->entries.count + 1);
+  uint32_t hash = hash_name(name, size);
+  struct map_slot *slot = find_slot(map, name, size, hash);
+  if (slot->entry) return map->entries.at[slot->entry - 1].value;
+  *vec_push(arena, &map->entries) = (struct map_entry){name, (uint32_t)size, value};
+  *slot = (struct map_slot){hash, (uint32_t)map->entries.count};
   return MAP_NONE;
 }
 
 int64_t map_find(const struct map *map, const char *name, size_t size) {
-  if (!map->count) return MAP_NONE;
-  const struct map_slot *slot = find_slot(map, name, size);
-  return slot->name ? (int64_t)slot->value : MAP_NONE;
+  if (!map->capacity) return MAP_NONE;
+  const struct map_slot *slot = find_slot(map, name, size, hash_name(name, size));
+  return slot->entry ? (int64_t)map->entries.at[slot->entry - 1].value : MAP_NONE;
 }

@@ -3,18 +3,25 @@
 #ifndef BPGRAPH_BASE_MAP_H
 #define BPGRAPH_BASE_MAP_H
 
+#include <stdint.h>
+
 #include "base/arena.h"
 
 enum { MAP_NONE = -1 };
 
-struct map_slot {
-  const char *name; /* NULL: free */
+struct map_entry {
+  const char *name;
   uint32_t size, value;
 };
 
+struct map_slot {
+  uint32_t hash, entry; /* entry counts from 1; 0: free */
+};
+
 struct map {
+  VEC(struct map_entry) entries; /* in the order in which they came */
   struct map_slot *slots;
-  size_t count, capacity; /* capacity is a power of two, or 0 */
+  size_t capacity; /* of slots: a power of two, or 0 */
 };
 
 /* Adds a name, or finds it: returns the value that it had before, or MAP_NONE when it is new. */

@@ -250,10 +250,10 @@ static void call_count(struct use *use, struct value *out) {
 static void call_inverse(struct use *use, struct value *out) {
   const struct value *axes = &use->arguments[0];
   const unsigned rank = use->shape->rank;
-  int64_t inverse[RANK_MOST];
+  int64_t inverse[RANK_MOST] = {0};
   for (unsigned i = 0; i < rank; i++) {
     int64_t axis = (int64_t)(rank - 1 - i);
-    if (axes->kind == VALUE_LIST) axis = (int64_t)axes->list.at[i].number;
+    if (axes->kind == VALUE_LIST && i < axes->list.count) axis = (int64_t)axes->list.at[i].number;
     normalise_axis(&axis, rank);
     inverse[axis] = i;
   }
@@ -357,9 +357,7 @@ static enum outcome call_function(struct scope *scope, const struct expr_item *n
   if (!check_arguments(rules, function, arguments, count) || !read_tensor(&use, function) ||
       !read_axes(&use, function))
     return OUTCOME_FAILED;
-  struct value result; /* `out` may lie where the arguments do */
-  function->call(&use, &result);
-  *out = result;
+  function->call(&use, out);
   return OUTCOME_DONE;
 }
 

@@ -123,8 +123,11 @@ bool bind_attr(struct scope *scope, const struct op *op, const struct attr_spec 
   struct value found = *value;
   if (value->kind == VALUE_FAILED) return false;
   *out = (struct attr){.given = true};
-  bool fits = binders[spec->type].bind(scope, spec, &found, out);
-  if (!fits && value->kind == VALUE_WORD && value->item) {
+  /* In a rule, a bare word for a text is the name of an attribute: spec=spec. */
+  bool word = value->kind == VALUE_WORD && value->item;
+  bool name = word && scope->fold && spec->type == ATTR_TEXT;
+  bool fits = !name && binders[spec->type].bind(scope, spec, &found, out);
+  if (!fits && word) {
     /* No word of the op: then it is a name. */
     if (!scope->find(scope, value->item, &found)) return false;
     if (found.kind == VALUE_NONE) {

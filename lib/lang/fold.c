@@ -42,13 +42,24 @@ static bool same_list(const struct scope *scope, const struct value *a, const st
 }
 
 static struct value join_lists(struct scope *scope, const struct value *a, const struct value *b) {
-  struct value *at = ARENA_ARRAY(scope->arena, struct value, a->list.count + b->list.count);
+  struct value *at = ARENA_ARRAY(scope->arena, struct value, a->list.count + b->list.count + 1);
   if (a->list.count) memcpy(at, a->list.at, a->list.count * sizeof *at);
   if (b->list.count) memcpy(at + a->list.count, b->list.at, b->list.count * sizeof *at);
   struct value joined = *a;
   joined.list.count = a->list.count + b->list.count;
   joined.list.at = at;
   return joined;
+}
+
+/* list * times, which rules make shapes with. */
+static struct value repeat_list(struct scope *scope, const struct value *list, double times) {
+  const size_t n = list->list.count, count = times > 0 ? n * (size_t)times : 0;
+  struct value *at = ARENA_ARRAY(scope->arena, struct value, count + 1);
+  for (size_t i = 0; i < count; i++) at[i] = list->list.at[i % n];
+  struct value repeated = *list;
+  repeated.list.count = count;
+  repeated.list.at = at;
+  return repeated;
 }
 
 enum outcome fold_symbol(struct scope *scope, const struct expr_item *item,
@@ -70,6 +81,10 @@ enum outcome fold_symbol(struct scope *scope, const struct expr_item *item,
     return OUTCOME_DONE;
   }
   struct value left, right;
+  if (scope->fold && symbol == SYMBOL_MUL && a->kind == VALUE_LIST && value_number(scope, b, &y)) {
+    *out = repeat_list(scope, a, y);
+    return OUTCOME_DONE;
+  }
   if (!value_list(scope, a, &left) || !value_list(scope, b, &right)) return OUTCOME_UNKNOWN;
   if (symbol == SYMBOL_ADD)
     *out = join_lists(scope, &left, &right);

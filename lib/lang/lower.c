@@ -36,11 +36,14 @@ struct value make_node(node_id node, struct mark mark, struct mark text) {
   return (struct value){.kind = VALUE_NODE, .node = node, .mark = mark, .text = text};
 }
 
-/* The start node behind a value, if its numbers are fixed before anything runs. */
+/* The start node behind a value, if its numbers are fixed before anything runs.  A rule sees
+ * tensors of the net: constants among them stay what they are, so that their names can be seen in
+ * the derivative; only plain numbers count. */
 static const struct node *fixed_node(const struct scope *scope, const struct value *value) {
   if (value->kind != VALUE_NODE) return NULL;
   const struct node *node = graph_node(scope->graph, value->node);
-  return node->role == ROLE_CONSTANT || node->role == ROLE_LITERAL ? node : NULL;
+  if (node->role == ROLE_LITERAL) return node;
+  return node->role == ROLE_CONSTANT && !scope->fold ? node : NULL;
 }
 
 bool value_number(const struct scope *scope, const struct value *value, double *number) {
@@ -58,7 +61,8 @@ bool value_list(const struct scope *scope, const struct value *value, struct val
   const struct node *node = fixed_node(scope, value);
   *list = *value;
   if (value->kind == VALUE_LIST) return true;
-  if (!node || node->shape->rank != 1) return false;
+  /* In a rule, the sum of two vectors is no longer list. */
+  if (!node || node->shape->rank != 1 || scope->fold) return false;
   struct value *at = ARENA_ARRAY(scope->arena, struct value, node->shape->size + 1);
   for (size_t i = 0; i < node->shape->size; i++) at[i] = make_number(node->value[i], value->mark);
   list->kind = VALUE_LIST;
@@ -337,7 +341,11 @@ static enum outcome lower_symbol(struct scope *scope, const struct expr_item *it
     if (outcome != OUTCOME_UNKNOWN) return outcome;
   }
   const struct op *op = item->count == 1 ? scope->words->negate : scope->words->ops[item->symbol];
-  if (!op) return OUTCOME_FAILED;
+  if (!op) { /* //, %, and, or, not */
+    report_add(scope->report, item->mark, BP(NOT_CONSTANT), "an operand",
+               "this operator is for constants only");
+    return OUTCOME_FAILED;
+  }
   return apply_op(scope, op, operands, item->count, item->mark, item->text, out) ? OUTCOME_DONE
                                                                                  : OUTCOME_FAILED;
 }

@@ -16,8 +16,8 @@ static bool fail_at(struct net *net, tree_id id, enum diag diag, const char *for
 
 /* `x #1`: YAML takes what follows " #" for a comment. */
 static bool is_comment_trap(struct net *net, tree_id id) {
-  const struct tree_node *node = tree_at(&net->tree, id);
-  const char *at = report_bytes(net->report, (struct mark){node->end - 1, node->end}) + 1;
+  const uint32_t end = tree_mark(&net->tree, id).end;
+  const char *at = report_bytes(net->report, (struct mark){end - 1, end}) + 1;
   const char *hash = at;
   while (*hash == ' ' || *hash == '\t') hash++;
   if (*hash != '#' || hash == at || hash[1] == ' ' || hash[1] == '\t' || hash[1] == '\n' ||
@@ -130,15 +130,15 @@ static bool note_key(struct net *net, tree_id key, tree_id value, const char *na
 static struct spelled read_spelled(struct net *net, tree_id id) {
   const struct tree *tree = &net->tree;
   struct spelled s = {TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE};
-  for (tree_id key = tree_at(tree, id)->child; key != TREE_NONE;) {
-    tree_id value = tree_at(tree, key)->next;
+  for (tree_id key = tree_first(tree, id); key != TREE_NONE;) {
+    tree_id value = tree_next(tree, key);
     (void)(note_key(net, key, value, "op", &s.op) ||
            note_key(net, key, value, "inputs", &s.inputs) ||
            note_key(net, key, value, "shape", &s.shape) ||
            note_key(net, key, value, "expr", &s.expr) ||
            note_key(net, key, value, "description", &s.description) ||
            note_key(net, key, value, "label", &s.label));
-    key = tree_at(tree, value)->next;
+    key = tree_next(tree, value);
   }
   return s;
 }
@@ -155,8 +155,8 @@ static bool emit_inputs(struct net *net, tree_id mapping, tree_id inputs, uint32
   }
   bool fine = true;
   *count = tree_at(&net->tree, inputs)->size;
-  for (tree_id item = tree_at(&net->tree, inputs)->child; item != TREE_NONE;
-       item = tree_at(&net->tree, item)->next)
+  for (tree_id item = tree_first(&net->tree, inputs); item != TREE_NONE;
+       item = tree_next(&net->tree, item))
     fine = emit_input(net, item) && fine;
   return fine;
 }
@@ -176,15 +176,15 @@ static bool emit_op(struct net *net, tree_id id, const struct spelled *s) {
   const struct op *op = vocabulary_find(&net->words, name, size);
   bool fine = emit_inputs(net, id, s->inputs, &count);
   bool own_shape = op && op_attr(op, "shape", 5) >= 0;
-  for (tree_id key = tree_at(tree, id)->child; key != TREE_NONE;) {
-    tree_id value = tree_at(tree, key)->next;
+  for (tree_id key = tree_first(tree, id); key != TREE_NONE;) {
+    tree_id value = tree_next(tree, key);
     bool attribute = value != s->op && value != s->inputs && value != s->description &&
                      value != s->label && (value != s->shape || own_shape);
     if (attribute) {
       fine = emit_attribute(net, op, key, value) && fine;
       count++;
     }
-    key = tree_at(tree, value)->next;
+    key = tree_next(tree, value);
   }
   struct expr_item *call = emit_item(net, EXPR_CALL, tree_mark(tree, s->op));
   call->name = name;
@@ -277,8 +277,7 @@ static void own_parts(struct net *net, node_id first, node_id owner) {
   }
 }
 
-static node_id build_node(struct net *net, const struct definition *definition, node_id first,
-                          const struct value *value) {
+static node_id build_node(struct net *net, node_id first, const struct value *value) {
   node_id id = value_node(&net->scope, value);
   if (id == NODE_NONE) return NODE_NONE;
   if (!graph_node(&net->graph, id)->op && id >= first) {
@@ -288,31 +287,41 @@ static node_id build_node(struct net *net, const struct definition *definition, 
   if (id < first) /* another node's name alone */
     id = graph_add(&net->graph, net->words.copy, NULL, 1, &id, value->mark, value->text);
   if (id != NODE_NONE) own_parts(net, first, id);
-  (void)definition;
   return id;
+}
+
+static tree_id value_of(const struct net *net, uint32_t index) {
+  return tree_next(&net->tree, net->definitions.at[index].key);
+}
+
+/* The text of --set NAME=VALUE for this definition, or NULL. */
+static const char *setting_of(const struct net *net, uint32_t index) {
+  for (size_t i = net->settings.count; i-- > 0;)
+    if (net->settings.at[i].definition == index) return net->settings.at[i].value;
+  return NULL;
 }
 
 static void finish(struct net *net, uint32_t index, const struct expr_item *items, size_t count,
                    bool syntax) {
   struct definition *definition = &net->definitions.at[index];
+  const struct map_entry *name = &net->names.entries.at[index];
   node_id first = (node_id)net->graph.nodes.count, id = NODE_NONE;
   struct value value;
   bool start = definition->section != SECTION_NODES;
   net->in_value = start;
-  net->naming = definition->name;
-  net->naming_size = definition->size;
+  net->naming = name->name;
+  net->naming_size = name->size;
   if (syntax && lower_expr(&net->scope, items, count, &value))
-    id = start ? finish_value(net, &value, definition->option ? TREE_NONE : definition->value,
+    id = start ? finish_value(net, &value, setting_of(net, index) ? TREE_NONE : value_of(net, index),
                               section_role[definition->section])
-               : build_node(net, definition, first, &value);
+               : build_node(net, first, &value);
   net->in_value = false;
   definition->node = id;
   definition->state = id == NODE_NONE ? STATE_FAILED : STATE_BUILT;
-  if (id != NODE_NONE) graph_name(&net->graph, id, definition->name, definition->size);
+  if (id != NODE_NONE) graph_name(&net->graph, id, name->name, name->size);
 }
 
-static bool emit_option(struct net *net, const struct definition *definition) {
-  const char *text = definition->option;
+static bool emit_option(struct net *net, const char *text) {
   if (text[0] == '@') { /* a file, from the working folder */
     struct expr_item *path = emit_item(net, EXPR_TEXT, (struct mark){0, 0});
     path->name = text + 1;
@@ -330,10 +339,12 @@ static bool emit_option(struct net *net, const struct definition *definition) {
   return expr_parse(net->arena, net->report, &expr, true, &net->pool);
 }
 
-static bool emit_definition(struct net *net, const struct definition *definition) {
-  if (definition->option) return emit_option(net, definition);
-  return definition->section == SECTION_NODES ? emit_expression(net, definition->value)
-                                              : emit_value(net, definition->value);
+static bool emit_definition(struct net *net, uint32_t index) {
+  const char *setting = setting_of(net, index);
+  if (setting) return emit_option(net, setting);
+  tree_id value = value_of(net, index);
+  return net->definitions.at[index].section == SECTION_NODES ? emit_expression(net, value)
+                                                             : emit_value(net, value);
 }
 
 /* Makes a definition wait for the names in its syntax that are not built yet; how many. */
@@ -358,12 +369,12 @@ static void wake(struct net *net, uint32_t index) {
   while (ready.count) {
     struct definition *built = &net->definitions.at[ready.at[--ready.count]];
     for (uint32_t at = built->waiters; at != NO_WAIT; at = net->waits.at[at].next) {
-      uint32_t waiting = net->waits.at[at].definition;
-      struct definition *definition = &net->definitions.at[waiting];
-      if (--definition->unmet) continue;
-      finish(net, waiting, net->pool.items.at + definition->first_item, definition->item_count,
+      uint32_t sleeper = net->waits.at[at].definition;
+      struct waiting *waiting = &net->waiting.at[net->definitions.at[sleeper].waiting];
+      if (--waiting->unmet) continue;
+      finish(net, sleeper, net->pool.items.at + waiting->first_item, waiting->item_count,
              true);
-      *vec_push(net->arena, &ready) = waiting;
+      *vec_push(net->arena, &ready) = sleeper;
     }
     built->waiters = NO_WAIT;
   }
@@ -373,32 +384,32 @@ static void wake(struct net *net, uint32_t index) {
 /* A start value of plain numbers needs no syntax. */
 static bool define_numbers(struct net *net, uint32_t index) {
   struct definition *definition = &net->definitions.at[index];
-  if (definition->section == SECTION_NODES || definition->option) return false;
+  const struct map_entry *name = &net->names.entries.at[index];
+  if (definition->section == SECTION_NODES || setting_of(net, index)) return false;
   node_id id = NODE_NONE;
-  enum outcome outcome = read_numbers(net, definition->value, &id);
+  enum outcome outcome = read_numbers(net, value_of(net, index), &id);
   if (outcome == OUTCOME_UNKNOWN) return false;
   definition->node = id;
   definition->state = outcome == OUTCOME_DONE ? STATE_BUILT : STATE_FAILED;
   if (outcome != OUTCOME_DONE) return true;
   net->graph.nodes.at[id].role = (uint8_t)section_role[definition->section];
-  graph_name(&net->graph, id, definition->name, definition->size);
+  graph_name(&net->graph, id, name->name, name->size);
   return true;
 }
 
 static void define(struct net *net, uint32_t index) {
   if (!define_numbers(net, index)) {
-    struct definition *definition = &net->definitions.at[index];
     size_t first = net->pool.items.count;
-    bool syntax = emit_definition(net, definition);
+    bool syntax = emit_definition(net, index);
     if (syntax) resolve_names(net, first);
     uint32_t unmet = syntax ? wait_for_names(net, index, first) : 0;
+    size_t count = net->pool.items.count - first;
     if (unmet) {
-      definition->unmet = unmet;
-      definition->first_item = first;
-      definition->item_count = (uint32_t)(net->pool.items.count - first);
+      net->definitions.at[index].waiting = (uint32_t)net->waiting.count;
+      *vec_push(net->arena, &net->waiting) = (struct waiting){unmet, (uint32_t)count, first};
       return;
     }
-    finish(net, index, net->pool.items.at + first, net->pool.items.count - first, syntax);
+    finish(net, index, net->pool.items.at + first, count, syntax);
     net->pool.items.count = first;
   }
   if (net->definitions.at[index].waiters != NO_WAIT) wake(net, index);
@@ -408,9 +419,9 @@ static void define(struct net *net, uint32_t index) {
 
 /* A name that a waiting definition still needs. */
 static uint32_t needed_by(const struct net *net, uint32_t index) {
-  const struct definition *definition = &net->definitions.at[index];
-  for (uint32_t i = 0; i < definition->item_count; i++) {
-    const struct expr_item *item = &net->pool.items.at[definition->first_item + i];
+  const struct waiting *waiting = &net->waiting.at[net->definitions.at[index].waiting];
+  for (uint32_t i = 0; i < waiting->item_count; i++) {
+    const struct expr_item *item = &net->pool.items.at[waiting->first_item + i];
     if (item->kind == EXPR_NAME && item->id != UINT32_MAX &&
         net->definitions.at[item->id].state == STATE_WAITING)
       return item->id;
@@ -425,17 +436,16 @@ static void report_cycle(struct net *net, uint32_t start) {
   uint32_t at = start;
   int shown = 0;
   do {
-    const struct definition *definition = &net->definitions.at[at];
+    const struct map_entry *entry = &net->names.entries.at[at];
     if (shown++ < SHOWN)
-      text_printf(&chain, "%s -> ",
-                  report_quote(net->report, definition->name, definition->size));
+      text_printf(&chain, "%s -> ", report_quote(net->report, entry->name, entry->size));
     at = needed_by(net, at);
   } while (at != start);
   if (shown > SHOWN) text_printf(&chain, "... (%d more) -> ", shown - SHOWN);
-  const struct definition *definition = &net->definitions.at[start];
-  const char *name = report_quote(net->report, definition->name, definition->size);
+  const struct map_entry *entry = &net->names.entries.at[start];
+  const char *name = report_quote(net->report, entry->name, entry->size);
   text_puts(&chain, name);
-  report_add(net->report, tree_mark(&net->tree, definition->key), BP(CYCLE), name,
+  report_add(net->report, tree_mark(&net->tree, net->definitions.at[start].key), BP(CYCLE), name,
              text_string(&chain));
 }
 

@@ -130,8 +130,8 @@ bool read_keys(struct net *net, tree_id mapping, const char *what, const struct 
     return false;
   }
   bool fine = true;
-  for (tree_id key = tree_at(tree, mapping)->child; key != TREE_NONE;) {
-    tree_id value = tree_at(tree, key)->next;
+  for (tree_id key = tree_first(tree, mapping); key != TREE_NONE;) {
+    tree_id value = tree_next(tree, key);
     size_t i = 0;
     while (i < count && !tree_is(tree, key, keys[i].name)) i++;
     bool note = tree_at(tree, key)->size > 1 && !memcmp(tree_text(tree, key), "x-", 2);
@@ -144,7 +144,7 @@ bool read_keys(struct net *net, tree_id mapping, const char *what, const struct 
     } else if (i < count) {
       values[i] = value, firsts[i] = key;
     }
-    key = tree_at(tree, value)->next;
+    key = tree_next(tree, value);
   }
   for (size_t i = 0; i < count; i++) {
     if (!keys[i].required || values[i] != TREE_NONE) continue;
@@ -186,13 +186,8 @@ static void add_definition(struct net *net, tree_id key, enum section section) {
     report_twice(net, key, net->definitions.at[before].key);
     return;
   }
-  *vec_push(net->arena, &net->definitions) = (struct definition){.name = name,
-                                                                 .size = node->size,
-                                                                 .key = key,
-                                                                 .value = node->next,
-                                                                 .node = NODE_NONE,
-                                                                 .waiters = NO_WAIT,
-                                                                 .section = (uint8_t)section};
+  *vec_push(net->arena, &net->definitions) = (struct definition){
+      .key = key, .node = NODE_NONE, .waiters = NO_WAIT, .section = (uint8_t)section};
 }
 
 static const char *const section_name[] = {"inputs", "parameters", "constants", "nodes"};
@@ -214,11 +209,11 @@ static void add_section(struct net *net, tree_id mapping, enum section section) 
     return;
   }
   vec_room(net->arena, &net->definitions, net->definitions.count + node->size / 2);
-  map_room(net->arena, &net->names, net->names.count + node->size / 2);
-  for (tree_id key = node->child; key != TREE_NONE;) {
-    tree_id value = tree_at(&net->tree, key)->next;
+  map_room(net->arena, &net->names, net->names.entries.count + node->size / 2);
+  for (tree_id key = tree_first(&net->tree, mapping); key != TREE_NONE;) {
+    tree_id value = tree_next(&net->tree, key);
     add_definition(net, key, section);
-    key = tree_at(&net->tree, value)->next;
+    key = tree_next(&net->tree, value);
   }
 }
 
@@ -246,13 +241,13 @@ node_id net_find(const struct net *net, const char *name, size_t size) {
 
 const char *net_nearest(const struct net *net, const char *name, size_t size) {
   enum { SEARCHED_MOST = 20000 }; /* a hint is not worth seconds */
-  const struct definition *nearest = NULL;
+  const struct map_entry *nearest = NULL;
   size_t limit = size < 3 ? 1 : size < 8 ? 2 : 3;
-  for (size_t i = 0; i < net->definitions.count && i < SEARCHED_MOST; i++) {
-    const struct definition *definition = &net->definitions.at[i];
-    size_t distance = edit_distance(name, size, definition->name, definition->size, limit);
-    if (distance > limit || (distance >= size && distance >= definition->size)) continue;
-    nearest = definition;
+  for (size_t i = 0; i < net->names.entries.count && i < SEARCHED_MOST; i++) {
+    const struct map_entry *entry = &net->names.entries.at[i];
+    size_t distance = edit_distance(name, size, entry->name, entry->size, limit);
+    if (distance > limit || (distance >= size && distance >= entry->size)) continue;
+    nearest = entry;
     if (!distance) break;
     limit = distance - 1;
   }
@@ -336,9 +331,9 @@ static node_id find_output(struct net *net) {
     if (definition->state != STATE_BUILT) return NODE_NONE; /* reported as such */
     if (used[definition->node]) continue;
     output = definition->node;
-    if (candidates++ < 10)
-      text_printf(&names, "%s%.*s", candidates > 1 ? ", " : "", (int)definition->size,
-                  definition->name);
+    if (candidates++ >= 10) continue;
+    if (candidates > 1) text_puts(&names, ", ");
+    graph_print_name(&net->graph, output, &names);
   }
   if (candidates > 10) text_printf(&names, " and %zu more", candidates - 10);
   if (candidates == 1) return output;
@@ -368,8 +363,8 @@ static void read_wrt(struct net *net, tree_id id) {
                "wrt must be a list of names: [W, b]");
     return;
   }
-  for (tree_id item = tree_at(&net->tree, id)->child; item != TREE_NONE;
-       item = tree_at(&net->tree, item)->next) {
+  for (tree_id item = tree_first(&net->tree, id); item != TREE_NONE;
+       item = tree_next(&net->tree, item)) {
     node_id node = read_node_name(net, item);
     if (node != NODE_NONE) *vec_push(net->arena, &net->wrt) = node;
   }
@@ -425,7 +420,7 @@ static void take_set(struct net *net, const char *set) {
     report_add(net->report, mark, BP(WRONG_KIND),
                "only inputs, parameters and constants can be set");
   } else {
-    net->definitions.at[at].option = equals + 1;
+    *vec_push(net->arena, &net->settings) = (struct setting){(uint32_t)at, equals + 1};
   }
 }
 
@@ -457,16 +452,15 @@ static void read_net(struct net *net, const struct load_options *options) {
   if (top[TOP_FUNCTIONS] != TREE_NONE)
     report_add(net->report, tree_mark(&net->tree, top[TOP_FUNCTIONS]), BP(NOT_YET), "functions");
   /* In the order of the file, which is the order of everything that follows. */
-  const struct tree_node *root = tree_at(&net->tree, net->tree.root);
   size_t starts = 0;
-  for (tree_id key = root->child; key != TREE_NONE;) {
-    tree_id value = tree_at(&net->tree, key)->next;
+  for (tree_id key = tree_first(&net->tree, net->tree.root); key != TREE_NONE;) {
+    tree_id value = tree_next(&net->tree, key);
     for (int section = 0; section <= SECTION_NODES; section++)
       if (tree_is(&net->tree, key, section_name[section])) {
         add_section(net, value, (enum section)section);
         if (section != SECTION_NODES && !is_empty(net, value)) starts += tree_at(&net->tree, value)->size;
       }
-    key = tree_at(&net->tree, value)->next;
+    key = tree_next(&net->tree, value);
   }
   if (!starts)
     report_add(net->report, tree_mark(&net->tree, net->tree.root), BP(NO_START));
@@ -475,7 +469,10 @@ static void read_net(struct net *net, const struct load_options *options) {
   if (top[TOP_NODES] != TREE_NONE) read_output(net, top[TOP_OUTPUT]);
   read_upstream(net, top[TOP_UPSTREAM]);
   read_wrt(net, top[TOP_WRT]);
-  if (top[TOP_EXPECT] != TREE_NONE) read_expect(net, top[TOP_EXPECT]);
+  if (top[TOP_EXPECT] != TREE_NONE)
+    read_expect(net, top[TOP_EXPECT]);
+  else
+    tree_release(&net->tree); /* large, and read */
 }
 
 bool net_load(struct net *net, struct arena *arena, struct report *report,

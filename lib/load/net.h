@@ -18,18 +18,26 @@ enum section { SECTION_INPUTS, SECTION_PARAMETERS, SECTION_CONSTANTS, SECTION_NO
 
 enum state { STATE_WAITING, STATE_BUILT, STATE_FAILED };
 
-/* A name of the file and what it stands for. */
+/* A name of the file and what it stands for.  (The name itself is net.names.entries.at[i].) */
 struct definition {
-  const char *name;
-  uint32_t size;
-  tree_id key, value;
+  tree_id key; /* its value is the item after it */
   node_id node;
-  uint32_t unmet;   /* names in its expression that are not built yet */
   uint32_t waiters; /* the first of net.waits for it, or NO_WAIT */
-  uint32_t item_count;
-  size_t first_item; /* its syntax, kept in net.pool while it waits */
-  const char *option; /* --set NAME=VALUE: the value's text instead of the tree's */
+  uint32_t waiting; /* an index into net.waiting while it waits itself */
   uint8_t section, state;
+};
+
+/* What a definition that waits has read so far. */
+struct waiting {
+  uint32_t unmet;      /* names in its syntax that are not built yet */
+  uint32_t item_count; /* its syntax, kept in net.pool */
+  size_t first_item;
+};
+
+/* --set NAME=VALUE */
+struct setting {
+  uint32_t definition;
+  const char *value;
 };
 
 /* A definition that waits for another. */
@@ -78,6 +86,8 @@ struct net {
   VEC(struct definition) definitions;
   struct expr pool;
   VEC(struct wait) waits;
+  VEC(struct waiting) waiting;
+  VEC(struct setting) settings;
   bool in_value;      /* a start value is being lowered: its sources are known as functions */
   const char *naming; /* whose value it is: random sources take their seed from it */
   uint32_t naming_size;

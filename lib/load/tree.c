@@ -2,15 +2,43 @@
 
 #include <string.h>
 
+tree_id tree_first(const struct tree *tree, tree_id id) {
+  const struct tree_node *node = &tree->nodes.at[id];
+  if (node->flags & TREE_ALIAS) id = node->link;
+  return tree->nodes.at[id].size ? id + 1 : TREE_NONE;
+}
+
+tree_id tree_next(const struct tree *tree, tree_id id) {
+  const struct tree_node *node = &tree->nodes.at[id];
+  if (node->flags & TREE_LAST) return TREE_NONE;
+  return node->kind == TREE_SCALAR || node->flags & TREE_ALIAS ? id + 1 : id + node->link;
+}
+
+void tree_release(struct tree *tree) {
+  arena_release(tree->arena, tree->nodes.at);
+  tree->nodes.at = NULL;
+  tree->nodes.count = tree->nodes.capacity = 0;
+}
+
 struct mark tree_mark(const struct tree *tree, tree_id id) {
   const struct tree_node *node = tree_at(tree, id);
-  return (struct mark){node->start, node->end};
+  uint32_t end = node->start + 1;
+  if (node->flags & TREE_DECODED)
+    end = tree->decoded.at[node->link].end;
+  else if (node->kind == TREE_SCALAR)
+    end = node->start + node->size + (node->flags & TREE_PLAIN ? 0 : 2);
+  return (struct mark){node->start, end};
+}
+
+/* Where the text of a scalar that is not decoded starts. */
+static uint32_t text_start(const struct tree_node *node) {
+  return node->start + (node->flags & TREE_PLAIN ? 0 : 1);
 }
 
 const char *tree_text(const struct tree *tree, tree_id id) {
   const struct tree_node *node = tree_at(tree, id);
-  return node->flags & TREE_DECODED ? tree->decoded.at[node->at].text
-                                    : tree->source->bytes + node->at;
+  return node->flags & TREE_DECODED ? tree->decoded.at[node->link].text
+                                    : tree->source->bytes + (text_start(node) - tree->source->base);
 }
 
 bool tree_is(const struct tree *tree, tree_id id, const char *word) {
@@ -34,10 +62,11 @@ static size_t escape_size(const char *at) {
 
 /* Finds the place of every byte of a decoded scalar in the raw bytes that it was decoded from:
  * what is no space stands there in the same order, escapes and doubled quotes aside. */
-static const uint32_t *align(struct tree *tree, const struct tree_node *node, const char *text) {
+static const uint32_t *align(struct tree *tree, const struct tree_node *node, const char *text,
+                             uint32_t mark_end) {
   uint32_t *map = ARENA_ARRAY(tree->arena, uint32_t, node->size + 1);
   const char *raw = tree->source->bytes + (node->start - tree->source->base);
-  const char *end = tree->source->bytes + (node->end - tree->source->base);
+  const char *end = tree->source->bytes + (mark_end - tree->source->base);
   char quote = raw < end && (*raw == '"' || *raw == '\'') ? *raw++ : '\0';
   if (raw < end && (*raw == '|' || *raw == '>')) /* a block scalar's header */
     while (raw < end && *raw != '\n') raw++;
@@ -69,12 +98,12 @@ struct expr_text tree_expr_text(struct tree *tree, tree_id id) {
   const struct tree_node *node = tree_at(tree, id);
   struct expr_text text = {.at = tree_text(tree, id), .size = node->size};
   if (node->flags & TREE_DECODED) {
-    struct decoded *decoded = &tree->decoded.at[node->at];
-    if (!decoded->map) decoded->map = align(tree, node, decoded->text);
+    struct decoded *decoded = &tree->decoded.at[node->link];
+    if (!decoded->map) decoded->map = align(tree, node, decoded->text, decoded->end);
     text.map = decoded->map;
     text.base = node->start;
   } else {
-    text.base = tree->source->base + node->at;
+    text.base = text_start(node);
   }
   return text;
 }

@@ -28,7 +28,7 @@ static struct dims guess_dims(const struct tree *tree, tree_id id) {
   struct dims dims = {.rank = 0};
   while (id != TREE_NONE && tree_at(tree, id)->kind == TREE_LIST && dims.rank < RANK_MOST) {
     dims.at[dims.rank++] = tree_at(tree, id)->size;
-    id = tree_at(tree, id)->child;
+    id = tree_first(tree, id);
   }
   return dims;
 }
@@ -67,8 +67,8 @@ static void fill(struct filling *f, tree_id id, unsigned level) {
   } else if (level == f->dims.rank || (int64_t)node->size != f->dims.at[level]) {
     report_ragged(f, id, level);
   } else {
-    for (tree_id item = node->child; item != TREE_NONE && f->outcome == OUTCOME_DONE;
-         item = tree_at(tree, item)->next)
+    for (tree_id item = tree_first(tree, id); item != TREE_NONE && f->outcome == OUTCOME_DONE;
+         item = tree_next(tree, item))
       fill(f, item, level + 1);
   }
 }
@@ -198,7 +198,7 @@ bool emit_constant(struct net *net, tree_id id) {
   if (node->kind == TREE_MAPPING)
     return fail_at(net, id, BP(WRONG_KIND), "a number, an expression or a list is expected here");
   bool fine = true;
-  for (tree_id item = node->child; item != TREE_NONE; item = tree_at(&net->tree, item)->next)
+  for (tree_id item = tree_first(&net->tree, id); item != TREE_NONE; item = tree_next(&net->tree, item))
     fine = emit_constant(net, item) && fine;
   uint32_t size = tree_at(&net->tree, id)->size;
   emit_item(net, EXPR_LIST, tree_mark(&net->tree, id))->count = size;
@@ -537,11 +537,11 @@ static bool emit_arguments(struct net *net, const struct source_row *row, tree_i
   if (tree_at(tree, id)->kind != TREE_MAPPING) return emit_constant(net, id);
   *count = 0;
   bool fine = true;
-  for (tree_id key = tree_at(tree, id)->child; key != TREE_NONE; ++*count) {
-    tree_id value = tree_at(tree, key)->next;
+  for (tree_id key = tree_first(tree, id); key != TREE_NONE; ++*count) {
+    tree_id value = tree_next(tree, key);
     fine = emit_constant(net, value) && fine;
     emit_tree_name(net, EXPR_KEYWORD, key);
-    key = tree_at(tree, value)->next;
+    key = tree_next(tree, value);
   }
   return fine;
 }
@@ -607,10 +607,10 @@ bool find_domain(const char *name, size_t size, enum domain *out) {
 static tree_id find_key(const struct net *net, tree_id mapping, const char *name) {
   if (mapping == TREE_NONE || tree_at(&net->tree, mapping)->kind != TREE_MAPPING)
     return TREE_NONE;
-  for (tree_id key = tree_at(&net->tree, mapping)->child; key != TREE_NONE;) {
-    tree_id value = tree_at(&net->tree, key)->next;
+  for (tree_id key = tree_first(&net->tree, mapping); key != TREE_NONE;) {
+    tree_id value = tree_next(&net->tree, key);
     if (tree_is(&net->tree, key, name)) return value;
-    key = tree_at(&net->tree, value)->next;
+    key = tree_next(&net->tree, value);
   }
   return TREE_NONE;
 }

@@ -183,7 +183,6 @@ static bool expects_key(const struct reader *r) {
 static tree_id append(struct reader *r, struct tree_node node) {
   struct tree *tree = r->tree;
   tree_id id = (tree_id)tree->nodes.count;
-  node.next = TREE_NONE;
   *vec_push(tree->arena, &tree->nodes) = node;
   r->weight++;
   if (!r->depth) {
@@ -191,10 +190,6 @@ static tree_id append(struct reader *r, struct tree_node node) {
     return id;
   }
   struct level *level = &r->levels[r->depth];
-  if (level->last == TREE_NONE)
-    tree->nodes.at[level->node].child = id;
-  else
-    tree->nodes.at[level->last].next = id;
   tree->nodes.at[level->node].size++;
   level->last = id;
   return id;
@@ -233,25 +228,22 @@ static bool add_scalar(struct reader *r) {
     report_add(tree->report, mark_at(r, start, end - start), BP(NUL_IN_TEXT));
     return false;
   }
-  struct mark mark = mark_at(r, start, end - start);
-  struct tree_node node = {.kind = TREE_SCALAR, .start = mark.start, .end = mark.end};
-  node.size = (uint32_t)size;
+  if (event->data.scalar.anchor) { /* its mark is that of the anchor: the text is at the end */
+    size_t whole = size + (plain ? 0 : 2);
+    start = end - start > whole ? end - whole : start;
+  }
+  struct tree_node node = {.kind = TREE_SCALAR, .size = (uint32_t)size};
+  node.start = r->base + (uint32_t)start;
   node.flags = (uint8_t)((plain ? TREE_PLAIN : 0) | (r->levels[r->depth].flow ? TREE_FLOW : 0) |
                          (event->data.scalar.anchor ? TREE_ANCHOR : 0));
-  size_t first = start;
-  if (event->data.scalar.anchor) { /* the mark of an anchored scalar is that of the anchor */
-    first = end >= size ? end - size : 0;
-    if (!plain) first -= first > 0;
-  } else if (!plain) {
-    first++;
-  }
-  if (first + size <= r->size && !memcmp(r->bytes + first, text, size)) {
-    node.at = (uint32_t)(r->base - tree->source->base + first);
-  } else {
-    node.at = (uint32_t)tree->decoded.count;
+  size_t first = start + (plain ? 0 : 1);
+  bool block = event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
+               event->data.scalar.style == YAML_FOLDED_SCALAR_STYLE;
+  if (block || first + size > r->size || memcmp(r->bytes + first, text, size) != 0) {
+    node.link = (uint32_t)tree->decoded.count;
     node.flags |= TREE_DECODED;
     *vec_push(tree->arena, &tree->decoded) =
-        (struct decoded){arena_copy(tree->arena, text, size), NULL};
+        (struct decoded){arena_copy(tree->arena, text, size), r->base + (uint32_t)end, NULL};
   }
   add_anchor(r, event->data.scalar.anchor, append(r, node), false);
   return true;
@@ -270,8 +262,7 @@ static bool begin(struct reader *r, enum tree_kind kind, const yaml_char_t *anch
     report_add(r->tree->report, mark, BP(TOO_DEEP), DEPTH_MOST);
     return false;
   }
-  struct tree_node node = {.kind = (uint8_t)kind, .start = mark.start, .end = mark.end};
-  node.child = TREE_NONE;
+  struct tree_node node = {.kind = (uint8_t)kind, .start = mark.start};
   node.flags = (uint8_t)((flow ? TREE_FLOW : 0) | (anchor ? TREE_ANCHOR : 0));
   uint64_t before = r->weight;
   tree_id id = append(r, node);
@@ -286,6 +277,9 @@ static bool begin(struct reader *r, enum tree_kind kind, const yaml_char_t *anch
 
 static bool end_level(struct reader *r) {
   const struct level *level = &r->levels[r->depth--];
+  struct tree_node *nodes = r->tree->nodes.at;
+  nodes[level->node].link = (uint32_t)r->tree->nodes.count - level->node;
+  if (level->last != TREE_NONE) nodes[level->last].flags |= TREE_LAST;
   if (level->anchor >= 0) {
     struct anchor *anchor = &r->anchors.at[level->anchor];
     if (anchor->node == level->node) {
@@ -314,8 +308,8 @@ static bool add_alias(struct reader *r) {
     report_add(report, mark, BP(ALIAS_INSIDE_ITSELF), quoted);
     return false;
   }
-  struct tree_node node = *tree_at(r->tree, anchor->node);
-  if (expects_key(r) && node.kind != TREE_SCALAR) {
+  const struct tree_node *target = tree_at(r->tree, anchor->node);
+  if (expects_key(r) && target->kind != TREE_SCALAR) {
     report_add(report, mark, BP(KEY_NOT_TEXT));
     return false;
   }
@@ -324,8 +318,10 @@ static bool add_alias(struct reader *r) {
     report_add(report, mark, BP(TOO_MANY_ALIASED), EXPANSION_MOST);
     return false;
   }
-  node.flags &= (uint8_t)~TREE_ANCHOR;
-  append(r, node);
+  append(r, (struct tree_node){.start = mark.start,
+                               .link = anchor->node,
+                               .kind = target->kind,
+                               .flags = TREE_ALIAS});
   return true;
 }
 

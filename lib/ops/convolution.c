@@ -106,40 +106,58 @@ static bool is_straight(const struct conv *c) {
   return reads_straight(&c->window.x) && reads_straight(&c->window.y);
 }
 
-/* Calls for each row of the column, and in it for each row of the result: `row` (x.out doubles)
- * and the row of `plane`s (in x entries) from which the tap reads, NULL where that is padding. */
-typedef void row_fn(double *row, double *from, const struct slide *s, int64_t tap);
+/* One row of the column: the entry of the window that it is about. */
+struct tap {
+  size_t plane; /* where the channel's entries start */
+  int64_t y, x; /* in the window */
+};
 
-static void each_row(const struct conv *c, double *planes, row_fn *visit) {
-  const struct slide *sy = &c->window.y, *sx = &c->window.x;
-  double *row = c->column;
-  for (size_t channel = 0; channel < c->in; channel++, planes += c->entries)
-    for (int64_t i = 0; i < sy->taps; i++)
-      for (int64_t j = 0; j < sx->taps; j++)
-        for (int64_t place = 0; place < sy->out; place++, row += sx->out) {
-          const int64_t at = tap_at(sy, place, i);
-          visit(row, at >= 0 && at < sy->in ? planes + at * sx->in : NULL, sx, j);
-        }
+static struct tap tap_of(const struct conv *c, size_t row) {
+  const size_t width = (size_t)c->window.x.taps, height = (size_t)c->window.y.taps;
+  return (struct tap){row / (width * height) * c->entries, (int64_t)(row / width % height),
+                      (int64_t)(row % width)};
 }
 
-static void read_row(double *row, double *from, const struct slide *s, int64_t tap) {
+/* Where the row of entries starts that a tap reads in a row of places; false in the padding. */
+static bool find_row(const struct conv *c, const struct tap *tap, int64_t place, size_t *start) {
+  const int64_t at = tap_at(&c->window.y, place, tap->y);
+  *start = tap->plane + (size_t)(at * c->window.x.in);
+  return at >= 0 && at < c->window.y.in;
+}
+
+/* row = what a tap reads in a row of places; `from` is NULL in the padding. */
+static void read_row(double *row, const double *from, const struct slide *s, int64_t tap) {
   const struct span span = from ? span_of(s, tap) : (struct span){s->out, s->out};
   for (int64_t i = 0; i < span.from; i++) row[i] = 0;
   for (int64_t i = span.from; i < span.to; i++) row[i] = from[tap_at(s, i, tap)];
   for (int64_t i = span.to; i < s->out; i++) row[i] = 0;
 }
 
-static void add_row(double *row, double *from, const struct slide *s, int64_t tap) {
-  if (!from) return;
+static void add_row(double *to, const double *row, const struct slide *s, int64_t tap) {
   const struct span span = span_of(s, tap);
-  for (int64_t i = span.from; i < span.to; i++) from[tap_at(s, i, tap)] += row[i];
+  for (int64_t i = span.from; i < span.to; i++) to[tap_at(s, i, tap)] += row[i];
 }
 
-/* The column of a group's planes, which read_row only reads. */
+/* The column of a group's planes. */
 static const double *make_column(const struct conv *c, const double *planes) {
   if (is_straight(c)) return planes;
-  each_row(c, (double *)planes, read_row);
+  double *to = c->column;
+  for (size_t row = 0, start; row < c->taps; row++) {
+    const struct tap tap = tap_of(c, row);
+    for (int64_t place = 0; place < c->window.y.out; place++, to += c->window.x.out)
+      read_row(to, find_row(c, &tap, place, &start) ? planes + start : NULL, &c->window.x, tap.x);
+  }
   return c->column;
+}
+
+/* The adjoint of that: hands the column's entries back to where they would have been read. */
+static void add_column(const struct conv *c, double *planes) {
+  const double *from = c->column;
+  for (size_t row = 0, start; row < c->taps; row++) {
+    const struct tap tap = tap_of(c, row);
+    for (int64_t place = 0; place < c->window.y.out; place++, from += c->window.x.out)
+      if (find_row(c, &tap, place, &start)) add_row(planes + start, from, &c->window.x, tap.x);
+  }
 }
 
 /* y += conv(x, w) */
@@ -162,7 +180,7 @@ static void add_conv_input(const struct conv *c, double *x, const double *g, con
     for (size_t group = 0; group < c->groups; group++, x += c->in * c->entries) {
       gemm(true, false, c->taps, c->places, c->out, 1, w + group * c->out * c->taps, c->taps, g,
            c->places, straight, straight ? x : c->column, c->places);
-      if (!straight) each_row(c, x, add_row);
+      if (!straight) add_column(c, x);
       g += c->out * c->places;
     }
 }
@@ -289,6 +307,7 @@ static struct pool pool_at(const struct call *call, const struct shape *x, size_
   struct pool p = {.window = pool_of(call->attr, x->rank, x->dim), .count = windows};
   p.plane = (size_t)(p.window.y.in * p.window.x.in);
   p.places = (size_t)(p.window.y.out * p.window.x.out);
+  p.count = p.places ? windows : 0;
   return p;
 }
 
@@ -616,7 +635,7 @@ static const struct op_sample conv_input_samples[] = {
     {"1,1,2,2;1,1,2,2", "shape=[1, 1, 3, 3]"},
     {"1,2,3,3;2,2,3,2", "shape=[1, 2, 5, 4], stride=2, padding=1"},
     {"2,3,3,3;3,2,1,1", "shape=[2, 2, 3, 3]"},
-    {"2,6,4,3;6,2,2,2", "shape=[2, 4, 3, 3], groups=2, padding=1, stride=[1, 2]"},
+    {"2,6,4,2;6,2,2,2", "shape=[2, 4, 3, 3], groups=2, padding=1, stride=[1, 2]"},
     {"1,1,3,8;1,1,2,3", "shape=[1, 1, 5, 6], dilation=[2, 1], padding=[0, 2]"},
     {NULL, NULL}};
 
@@ -624,7 +643,7 @@ static const struct op_sample conv_weight_samples[] = {
     {"1,1,2,2;1,1,3,3", "shape=[1, 1, 2, 2]"},
     {"1,2,3,3;1,2,5,4", "shape=[2, 2, 3, 2], stride=2, padding=1"},
     {"2,3,3,3;2,2,3,3", "shape=[3, 2, 1, 1]"},
-    {"2,6,4,3;2,4,3,3", "shape=[6, 2, 2, 2], groups=2, padding=1, stride=[1, 2]"},
+    {"2,6,4,2;2,4,3,3", "shape=[6, 2, 2, 2], groups=2, padding=1, stride=[1, 2]"},
     {NULL, NULL}};
 
 static const struct op_sample pool_samples[] = {{"1,1,4,4", "size=2"},

@@ -256,31 +256,33 @@ SAMPLES(scatter_add, {";", "size=3"}, {"4,2;4", "size=3"}, {"2;", "size=3"},
 SAMPLES(one_hot, {"", "depth=3"}, {"4", "depth=3"}, {"0", "depth=3"}, {"2,1,2", "depth=4"},
         {"1", "depth=3"});
 
-#define ROW(id, ...)                                                                               \
+#define ROW(id, heading, ...)                                                                      \
   {                                                                                                \
-    .name = #id, .family = "index", .infer = infer_##id, .forward = id##_forward,                  \
+    .name = #id, .family = heading, .infer = infer_##id, .forward = id##_forward,                  \
     .samples = id##_samples, __VA_ARGS__                                                           \
   }
 #define TWO_INPUTS(id) .least = 2, .most = 2, .indices = 2, .backward = id##_backward
 
 const struct op index_ops[] = {
-    ROW(pick, .meaning = "one entry of every row along the last axis, by its index",
+    ROW(pick, "index", .meaning = "one entry of every row along the last axis, by its index",
         .formula = "y_i = x_(i, index_i)", .inputs = {"x", "index"}, TWO_INPUTS(pick),
         .rules = {"put_pick(upstream, index, shape=x.shape)"}, .domain = {{-2, 2}, {0, 3}}),
-    ROW(put_pick, .meaning = "rows of zeros with one entry of g each: the adjoint of pick",
+    ROW(put_pick, "adjoint ops",
+        .meaning = "rows of zeros with one entry of g each: the adjoint of pick",
         .formula = "y_(i, index_i) = g_i", .inputs = {"g", "index"}, TWO_INPUTS(put_pick),
         .attrs = put_pick_attrs, .rules = {"pick(upstream, index)"}, .domain = {{-2, 2}, {0, 3}}),
-    ROW(take, .symbol = "[]",
+    ROW(take, "index", .symbol = "[]",
         .meaning = "slabs of x along an axis, by their indices; a scalar index drops the axis",
         .formula = "y_i = x_(indices_i)", .inputs = {"x", "indices"}, TWO_INPUTS(take),
         .attrs = take_attrs,
         .rules = {"scatter_add(upstream, indices, axis=axis, size=x.shape[axis])"},
         .domain = {{-2, 2}, {0, 3}}),
-    ROW(scatter_add, .meaning = "updates added up by index into zeros: the adjoint of take",
+    ROW(scatter_add, "index",
+        .meaning = "updates added up by index into zeros: the adjoint of take",
         .formula = "y_k = sum over indices_i = k of updates_i", .inputs = {"updates", "indices"},
         TWO_INPUTS(scatter_add), .attrs = scatter_add_attrs,
         .rules = {"take(upstream, indices, axis=axis)"}, .domain = {{-2, 2}, {0, 3}}),
-    ROW(one_hot, .meaning = "rows of zeros with a 1 where the index says",
+    ROW(one_hot, "index", .meaning = "rows of zeros with a 1 where the index says",
         .formula = "y_(i, index_i) = 1", .inputs = {"index"}, .least = 1, .most = 1, .indices = 1,
         .attrs = one_hot_attrs, .domain = {{0, 3}}),
     {.name = NULL}};

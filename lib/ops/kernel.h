@@ -37,4 +37,8 @@ bool infer_place(struct infer *infer, const char *name, int64_t axis, unsigned r
                  unsigned *place);
 bool infer_dims(struct infer *infer, const char *name, const struct attr *dims, struct dims *out);
 
+/* For the rule of einsum: the specification by which the gradient of input `position` comes from
+ * upstream and the other inputs: "ij,jk->ik" and 0 give "ik,jk->ij". */
+void einsum_adjoint(const char *spec, size_t size, unsigned position, struct text *out);
+
 #endif

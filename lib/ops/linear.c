@@ -847,6 +847,367 @@ static void cholesky_backward(const struct call *call) {
 static const struct op_sample positive_samples[] = {{"1,1", ""},   {"0,0", ""},     {"3,1,1", ""},
                                                     {"0,1,1", ""}, {"2,3,1,1", ""}, {NULL, NULL}};
 
+/* ---- einsum ------------------------------------------------------------------------------ */
+
+enum { TERMS = 8, LETTERS = 52 };
+
+/* The letters of one operand: "ij". */
+struct subscript {
+  unsigned rank;
+  char at[RANK_MOST];
+};
+
+/* "ij,jk->ik": term 0 is the result, then come the inputs. */
+struct spec {
+  unsigned inputs;
+  struct subscript term[TERMS + 1];
+};
+
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+/* Without "->" the result has the letters that occur once, in alphabetical order. */
+static void imply_result(struct spec *spec) {
+  unsigned times[256] = {0};
+  for (unsigned k = 1; k <= spec->inputs; k++)
+    for (unsigned i = 0; i < spec->term[k].rank; i++) times[(unsigned char)spec->term[k].at[i]]++;
+  spec->term[0].rank = 0;
+  for (unsigned c = 0; c < 128 && spec->term[0].rank < RANK_MOST; c++)
+    if (times[c] == 1) spec->term[0].at[spec->term[0].rank++] = (char)c;
+}
+
+/* Returns what is wrong with the text, or NULL. */
+static const char *read_spec(const char *text, size_t size, struct spec *spec) {
+  struct subscript *term = &spec->term[1];
+  spec->inputs = 1;
+  spec->term[0].rank = term->rank = 0;
+  for (size_t i = 0; i < size; i++) {
+    const bool arrow = text[i] == '-' && i + 1 < size && text[i + 1] == '>';
+    if (text[i] == ' ') continue;
+    if (is_letter(text[i])) {
+      if (term->rank == RANK_MOST) return "more than 32 axes";
+      term->at[term->rank++] = text[i];
+    } else if (text[i] == ',' && term != spec->term) {
+      if (spec->inputs == TERMS) return "more than 8 inputs";
+      term = &spec->term[++spec->inputs];
+      term->rank = 0;
+    } else if (arrow && term != spec->term) {
+      term = spec->term;
+      i++;
+    } else
+      return "letters, commas and one -> make it: \"ij,jk->ik\"";
+  }
+  if (term != spec->term) imply_result(spec);
+  return NULL;
+}
+
+static void print_subscript(const struct subscript *term, struct text *out) {
+  text_add(out, term->at, term->rank);
+}
+
+void einsum_adjoint(const char *spec_text, size_t size, unsigned position, struct text *out) {
+  struct spec spec;
+  if (read_spec(spec_text, size, &spec) || position >= spec.inputs) return;
+  print_subscript(&spec.term[0], out);
+  for (unsigned k = 1; k <= spec.inputs; k++) {
+    if (k == position + 1) continue;
+    text_char(out, ',');
+    print_subscript(&spec.term[k], out);
+  }
+  text_puts(out, "->");
+  print_subscript(&spec.term[position + 1], out);
+}
+
+/* A spec with the sizes of its letters and, for each term, the stride along each letter: 0 where
+ * the term has it not, the sum where it has it twice (a diagonal). */
+struct contraction {
+  unsigned terms, letters;
+  char letter[LETTERS];
+  int64_t size[LETTERS];
+  ptrdiff_t stride[TERMS + 1][LETTERS];
+};
+
+static unsigned find_letter(const struct contraction *c, char letter) {
+  unsigned i = 0;
+  while (i < c->letters && c->letter[i] != letter) i++;
+  return i;
+}
+
+/* Adds a term's letters; returns one whose size does not fit, or -1. */
+static int add_letters(struct contraction *c, const struct subscript *term,
+                       const struct dims *dims) {
+  for (unsigned i = 0; i < term->rank; i++) {
+    const unsigned at = find_letter(c, term->at[i]);
+    if (at < c->letters) {
+      if (c->size[at] != dims->at[i]) return term->at[i];
+      continue;
+    }
+    c->letter[c->letters] = term->at[i];
+    c->size[c->letters++] = dims->at[i];
+  }
+  return -1;
+}
+
+static void add_strides(struct contraction *c, const struct subscript *term, ptrdiff_t *strides,
+                        const struct shape *shape) {
+  ptrdiff_t own[RANK_MOST];
+  shape_strides(shape, own);
+  memset(strides, 0, LETTERS * sizeof *strides);
+  for (unsigned i = 0; i < term->rank; i++) strides[find_letter(c, term->at[i])] += own[i];
+}
+
+enum { SPEC, RESULT_SHAPE }; /* attributes */
+
+static bool complain_letter(struct infer *infer, const char *what, int letter, const char *rest) {
+  text_puts(infer->why, what);
+  text_char(infer->why, (char)letter);
+  return infer_fail_attr(infer, "spec", rest);
+}
+
+/* The inputs' letters and sizes. */
+static bool infer_letters(struct infer *infer, const struct spec *spec, struct contraction *c) {
+  for (unsigned k = 0; k < infer->count; k++) {
+    const struct subscript *term = &spec->term[k + 1];
+    if (term->rank != infer->x[k].rank) {
+      text_puts(infer->why, "\"");
+      print_subscript(term, infer->why);
+      text_puts(infer->why, "\" does not name the axes: ");
+      infer->describe(infer, k);
+      return infer_fail_input(infer, k, "");
+    }
+    const int letter = add_letters(c, term, &infer->x[k]);
+    if (letter < 0) continue;
+    complain_letter(infer, "two sizes for ", letter, ": ");
+    infer->describe(infer, k);
+    return false;
+  }
+  return true;
+}
+
+static bool infer_einsum(struct infer *infer) {
+  struct spec spec;
+  struct contraction c = {.letters = 0};
+  const struct attr *text = &infer->attr[SPEC], *shape = &infer->attr[RESULT_SHAPE];
+  const char *wrong = read_spec(text->text.at, text->text.size, &spec);
+  if (wrong) return infer_fail_attr(infer, "spec", wrong);
+  if (spec.inputs != infer->count)
+    return infer_fail_attr(infer, "spec", "it is for another number of inputs");
+  if (!infer_letters(infer, &spec, &c)) return false;
+  const struct subscript *result = &spec.term[0];
+  if (shape->given) {
+    if (!infer_dims(infer, "shape", shape, &infer->y)) return false;
+    if (infer->y.rank != result->rank || add_letters(&c, result, &infer->y) >= 0)
+      return infer_fail_attr(infer, "shape", "it does not fit the specification");
+    return true;
+  }
+  infer->y.rank = result->rank;
+  for (unsigned i = 0; i < result->rank; i++) {
+    const unsigned at = find_letter(&c, result->at[i]);
+    if (at == c.letters)
+      return complain_letter(infer, "no input has ", result->at[i],
+                             ", and no shape tells its size");
+    infer->y.at[i] = c.size[at];
+  }
+  return true;
+}
+
+/* Everything about a call; false where nothing is to be added up. */
+static bool find_contraction(const struct call *call, struct contraction *c) {
+  struct spec spec;
+  read_spec(call->attr[SPEC].text.at, call->attr[SPEC].text.size, &spec);
+  c->terms = spec.inputs + 1;
+  c->letters = 0;
+  for (unsigned k = 0; k < c->terms; k++) {
+    const struct dims dims = shape_dims(k ? call->x[k - 1].shape : call->y.shape);
+    add_letters(c, &spec.term[k], &dims);
+  }
+  for (unsigned k = 0; k < c->terms; k++)
+    add_strides(c, &spec.term[k], c->stride[k], k ? call->x[k - 1].shape : call->y.shape);
+  for (unsigned i = 0; i < c->letters; i++)
+    if (c->size[i] == 0) return false;
+  return true;
+}
+
+/* The adding up, forwards and backwards: to one term are added the products of others (those whose
+ * factor is not NULL), over all values of all letters. */
+struct task {
+  const struct contraction *c;
+  unsigned target;
+  double *to;
+  const double *factor[TERMS + 1];
+};
+
+/* A matrix product inside a task: three letters and how the terms lie along them. */
+struct block {
+  unsigned m, n, k, left, right; /* letters; terms */
+  bool left_turned, right_turned;
+  size_t left_row, right_row, to_row;
+};
+
+/* Whether a term is a matrix along two letters, possibly stored transposed. */
+static bool is_matrix(const struct contraction *c, unsigned term, unsigned row, unsigned column,
+                      bool *turned, size_t *distance) {
+  const ptrdiff_t down = c->stride[term][row], along = c->stride[term][column];
+  *turned = along != 1;
+  *distance = (size_t)(*turned ? along : down);
+  if (*turned) return down == 1 && along >= c->size[row];
+  return down >= c->size[column];
+}
+
+static bool fits_block(const struct task *task, struct block *b) {
+  const struct contraction *c = task->c;
+  bool turned;
+  return is_matrix(c, task->target, b->m, b->n, &turned, &b->to_row) && !turned &&
+         is_matrix(c, b->left, b->m, b->k, &b->left_turned, &b->left_row) &&
+         is_matrix(c, b->right, b->k, b->n, &b->right_turned, &b->right_row);
+}
+
+/* Whether a letter belongs to exactly these two of the three terms. */
+static bool joins(const struct contraction *c, unsigned letter, unsigned a, unsigned b,
+                  unsigned other) {
+  return c->stride[a][letter] && c->stride[b][letter] && !c->stride[other][letter];
+}
+
+/* The largest product of two matrices that the factors `left` and `right` allow. */
+static double improve_block(const struct task *task, unsigned left, unsigned right,
+                            struct block *best, double size) {
+  const struct contraction *c = task->c;
+  for (unsigned m = 0; m < c->letters; m++)
+    for (unsigned n = 0; joins(c, m, task->target, left, right) && n < c->letters; n++)
+      for (unsigned k = 0; joins(c, n, task->target, right, left) && k < c->letters; k++) {
+        struct block b = {.m = m, .n = n, .k = k, .left = left, .right = right};
+        const double product = (double)c->size[m] * (double)c->size[n] * (double)c->size[k];
+        if (!joins(c, k, left, right, task->target) || product <= size || !fits_block(task, &b))
+          continue;
+        *best = b;
+        size = product;
+      }
+  return size;
+}
+
+/* With two factors, as most have, the inner loops are left to gemm. */
+static bool find_block(const struct task *task, struct block *block) {
+  unsigned factors[2], count = 0;
+  for (unsigned k = 0; k < task->c->terms; k++) {
+    if (!task->factor[k]) continue;
+    if (count == 2) return false;
+    factors[count++] = k;
+  }
+  if (count < 2) return false;
+  const double size = improve_block(task, factors[0], factors[1], block, 0);
+  return improve_block(task, factors[1], factors[0], block, size) > 0;
+}
+
+/* All letters but the inner ones, counted through. */
+struct walk {
+  unsigned count, letter[LETTERS];
+  int64_t index[LETTERS];
+  ptrdiff_t at[TERMS + 1];
+};
+
+static void start_walk(struct walk *walk, const struct contraction *c, unsigned inner_count,
+                       const unsigned *inner) {
+  memset(walk, 0, sizeof *walk);
+  for (unsigned i = 0; i < c->letters; i++) {
+    bool outer = true;
+    for (unsigned k = 0; k < inner_count; k++) outer = outer && inner[k] != i;
+    if (outer) walk->letter[walk->count++] = i;
+  }
+}
+
+static bool next_step(struct walk *walk, const struct contraction *c) {
+  for (unsigned i = walk->count; i-- > 0;) {
+    const unsigned letter = walk->letter[i];
+    const bool wrap = ++walk->index[i] == c->size[letter];
+    for (unsigned k = 0; k < c->terms; k++)
+      walk->at[k] += c->stride[k][letter] * (wrap ? 1 - c->size[letter] : 1);
+    if (!wrap) return true;
+    walk->index[i] = 0;
+  }
+  return false;
+}
+
+static void add_blocks(const struct task *task, const struct block *b) {
+  const struct contraction *c = task->c;
+  struct walk walk;
+  start_walk(&walk, c, 3, (const unsigned[]){b->m, b->n, b->k});
+  do
+    gemm(b->left_turned, b->right_turned, (size_t)c->size[b->m], (size_t)c->size[b->n],
+         (size_t)c->size[b->k], 1, task->factor[b->left] + walk.at[b->left], b->left_row,
+         task->factor[b->right] + walk.at[b->right], b->right_row, 1,
+         task->to + walk.at[task->target], b->to_row);
+  while (next_step(&walk, c));
+}
+
+/* The product of all factors at one step of the walk, `i` entries on along a letter. */
+static double product_at(const struct task *task, const struct walk *walk, unsigned letter,
+                         int64_t i) {
+  double product = 1;
+  for (unsigned k = 0; k < task->c->terms; k++)
+    if (task->factor[k]) product *= task->factor[k][walk->at[k] + i * task->c->stride[k][letter]];
+  return product;
+}
+
+static void add_products(const struct task *task) {
+  const struct contraction *c = task->c;
+  struct block block = {.m = 0};
+  struct walk walk;
+  if (find_block(task, &block)) {
+    add_blocks(task, &block);
+    return;
+  }
+  /* The last letter is the inner loop; without letters there is one product. */
+  const unsigned inner = c->letters ? c->letters - 1 : 0;
+  const int64_t n = c->letters ? c->size[inner] : 1;
+  start_walk(&walk, c, 1, &inner);
+  do
+    for (int64_t i = 0; i < n; i++) {
+      const ptrdiff_t step = c->letters ? c->stride[task->target][inner] : 0;
+      task->to[walk.at[task->target] + i * step] += product_at(task, &walk, inner, i);
+    }
+  while (next_step(&walk, c));
+}
+
+static void einsum_forward(const struct call *call) {
+  struct contraction c;
+  clear(call->y.at, call->y.shape->size);
+  if (!find_contraction(call, &c)) return;
+  struct task task = {.c = &c, .target = 0, .to = call->y.at};
+  for (unsigned k = 1; k < c.terms; k++) task.factor[k] = call->x[k - 1].at;
+  add_products(&task);
+}
+
+static void einsum_backward(const struct call *call) {
+  struct contraction c;
+  if (!find_contraction(call, &c)) return;
+  for (unsigned target = 1; target < c.terms; target++) {
+    struct task task = {.c = &c, .target = target, .to = call->x[target - 1].bar};
+    if (!task.to) continue;
+    task.factor[0] = call->y.bar;
+    for (unsigned k = 1; k < c.terms; k++)
+      if (k != target) task.factor[k] = call->x[k - 1].at;
+    add_products(&task);
+  }
+}
+
+static const struct op_sample einsum_samples[] = {{"2,3;3,4", "spec=\"ij,jk->ik\""},
+                                                  {"2,3;3,4", "spec=\"ij,jk\""},
+                                                  {"3,3", "spec=\"ii->\""},
+                                                  {"3,3", "spec=\"ii->i\""},
+                                                  {"2,3", "spec=\"ij->j\""},
+                                                  {"2,3", "spec=\"ij->ji\""},
+                                                  {"3", "spec=\"i->ii\""},
+                                                  {"3", "spec=\"i->ji\", shape=[2, 3]"},
+                                                  {"2,3;4,3", "spec=\"ij,kj->\""},
+                                                  {"2,3;3;4,3", "spec=\"ij,j,kj->ki\""},
+                                                  {"2,1,3,2;2,1,4,2", "spec=\"bhqd,bhkd->bhqk\""},
+                                                  {"2,2,3;3,2", "spec=\"bij,jk->bik\""},
+                                                  {"3;2", "spec=\"i,j->ij\""},
+                                                  {";3", "spec=\",i->i\""},
+                                                  {"", "spec=\"->\""},
+                                                  {"0,2;2,3", "spec=\"ij,jk->ik\""},
+                                                  {"2,0;0,3", "spec=\"ij,jk->ik\""},
+                                                  {NULL, NULL}};
+
 /* ---- the rows ---------------------------------------------------------------------------- */
 
 static const struct attr_spec triangular_attrs[] = {
@@ -854,6 +1215,13 @@ static const struct attr_spec triangular_attrs[] = {
      .fallback = {.given = true, .truth = true}},
     {"transpose", "a' in the place of a", .type = ATTR_BOOL,
      .fallback = {.given = true, .truth = false}},
+    {.name = NULL}};
+
+static const struct attr_spec einsum_attrs[] = {
+    {"spec", "the letters of the inputs' axes, then those of the result: \"ij,jk->ik\"",
+     .type = ATTR_TEXT, .required = true},
+    {"shape", "the shape of the result: along letters that no input has, it repeats",
+     .type = ATTR_INTS},
     {.name = NULL}};
 
 #define BACK_SOLVED "triangular_solve(a, upstream, lower=lower, transpose=not transpose)"
@@ -1074,4 +1442,18 @@ const struct op linear_ops[] = {
                "tril(y.mT @ upstream, k=-1).mT, transpose=true).mT, transpose=true)"},
      .samples = positive_samples,
      .domain = {{0.5, 2}}},
+    {.name = "einsum",
+     .family = "linear algebra",
+     .meaning = "sum of products over named axes (numpy.einsum); a letter twice in one term means "
+                "its diagonal",
+     .formula = "ij,jk->ik: y_ik = sum_j a_ij b_jk",
+     .inputs = {"x"},
+     .least = 1,
+     .most = OP_ANY,
+     .attrs = einsum_attrs,
+     .infer = infer_einsum,
+     .forward = einsum_forward,
+     .backward = einsum_backward,
+     .rules = {"einsum(upstream, others, spec=adjoint(spec, position), shape=x.shape)"},
+     .samples = einsum_samples},
     {.name = NULL}};

@@ -570,12 +570,10 @@ static const struct op_sample entry_samples[] = {{";", ""},
 #define ROW_CASE(guard, x, each)                                                                   \
   guard " and reduction == mean: " ROW_MEAN(x, each) "; " guard ": " ROW_SUM(each)
 
-/* Rules of losses of entries, for input x of a and b.  How many there are is a constant only where
- * nothing is repeated. */
+/* Rules of losses of entries, for input x of a and b. */
 #define ENTRY_RULE(a, b, x, each)                                                                  \
-  "reduction == mean and shape(" a ") == shape(" b "): upstream / size(" a ") * (" each "); "      \
-  "reduction == mean: sum_to(upstream / sum(ones_like(" a " - " b ")) * (" each "), "              \
-  "shape=" x ".shape); "                                                                           \
+  "reduction == mean: "                                                                            \
+  "sum_to(upstream / size(" a " - " b ") * (" each "), shape=" x ".shape); "                       \
   "sum_to(upstream * (" each "), shape=" x ".shape)"
 
 #define VIOLATED                                                                                   \

@@ -40,8 +40,8 @@ static size_t three_a_result(const struct attr *attr, const struct shape *y, uns
 }
 
 /* name_spread: adds `slope` to the adjoint of every entry.  It is an expression over the entry x,
- * its result y, the upstream gradient g, the result's number p in `per_result` (may be NULL), and
- * n, how many entries become one. */
+ * its result y, the upstream gradient g, the result's number p in `per_result` (y itself where there
+ * is none), and n, how many entries become one. */
 #define SPREAD(name, slope)                                                                        \
   static void name##_spread(const struct call *call, const double *per_result) {                   \
     if (!call->x[0].bar) return;                                                                   \
@@ -54,7 +54,7 @@ static size_t three_a_result(const struct attr *attr, const struct shape *y, uns
       for (size_t i = 0; i < s.n; i++) {                                                           \
         const size_t to = (size_t)(s.at[1] + (ptrdiff_t)i * s.step[1]);                            \
         const double x = px[i], y = call->y.at[to], g = call->y.bar[to];                           \
-        const double p = per_result ? per_result[to] : 0;                                          \
+        const double p = per_result[to];                                                           \
         (void)x, (void)y, (void)g, (void)p;                                                        \
         bar[i] += (slope);                                                                         \
       }                                                                                            \
@@ -72,7 +72,7 @@ static size_t three_a_result(const struct attr *attr, const struct shape *y, uns
       for (size_t i = 0; i < s.n; i++) {                                                           \
         const size_t at = (size_t)s.at[0] + i, to = (size_t)(s.at[1] + (ptrdiff_t)i * s.step[1]);  \
         const double x = call->x[0].at[at], y = call->y.at[to];                                    \
-        const double p = per_result ? per_result[to] : 0;                                          \
+        const double p = per_result[to];                                                           \
         (void)x, (void)y, (void)p;                                                                 \
         if (kink) kinks->add(kinks, 0, at);                                                        \
       }                                                                                            \
@@ -86,7 +86,7 @@ static void sum_forward(const struct call *call) {
 
 SPREAD(sum, g)
 
-static void sum_backward(const struct call *call) { sum_spread(call, NULL); }
+static void sum_backward(const struct call *call) { sum_spread(call, call->y.at); }
 
 static void mean_forward(const struct call *call) {
   sum_forward(call);
@@ -96,7 +96,7 @@ static void mean_forward(const struct call *call) {
 
 SPREAD(mean, g / n)
 
-static void mean_backward(const struct call *call) { mean_spread(call, NULL); }
+static void mean_backward(const struct call *call) { mean_spread(call, call->y.at); }
 
 /* ---- max, min ---------------------------------------------------------------------------- */
 
@@ -216,8 +216,8 @@ REPORT(norm_1, x == 0)
 REPORT(norm_2, y == 0)
 REPORT(norm_inf, fabs(x) == y && (p > 1 || y == 0))
 
-static void norm_1_backward(const struct call *call) { norm_1_spread(call, NULL); }
-static void norm_2_backward(const struct call *call) { norm_2_spread(call, NULL); }
+static void norm_1_backward(const struct call *call) { norm_1_spread(call, call->y.at); }
+static void norm_2_backward(const struct call *call) { norm_2_spread(call, call->y.at); }
 
 static void norm_inf_backward(const struct call *call) {
   count_winners(call, call->scratch, fabs);
@@ -226,11 +226,11 @@ static void norm_inf_backward(const struct call *call) {
 }
 
 static void norm_1_kinks(const struct call *call, struct kinks *kinks) {
-  norm_1_report(call, kinks, NULL);
+  norm_1_report(call, kinks, call->y.at);
 }
 
 static void norm_2_kinks(const struct call *call, struct kinks *kinks) {
-  norm_2_report(call, kinks, NULL);
+  norm_2_report(call, kinks, call->y.at);
 }
 
 static void norm_inf_kinks(const struct call *call, struct kinks *kinks) {
@@ -300,7 +300,7 @@ REPORT(std, y == 0 && n > 1)
 static void var_backward(const struct call *call) { var_spread(call, call->scratch); }
 static void std_backward(const struct call *call) { std_spread(call, call->scratch); }
 static void std_kinks(const struct call *call, struct kinks *kinks) {
-  std_report(call, kinks, NULL);
+  std_report(call, kinks, call->y.at);
 }
 
 /* ---- argmax, argmin ---------------------------------------------------------------------- */

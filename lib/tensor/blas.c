@@ -14,7 +14,6 @@ typedef void dgemm_fn(const char *ta, const char *tb, const int *m, const int *n
                       const double *alpha, const double *a, const int *lda, const double *b,
                       const int *ldb, const double *beta, double *c, const int *ldc, size_t ta_size,
                       size_t tb_size);
-
 typedef void dtrsm_fn(const char *side, const char *upper, const char *transposed, const char *unit,
                       const int *m, const int *n, const double *alpha, const double *a,
                       const int *lda, double *b, const int *ldb, size_t side_size,
@@ -171,12 +170,26 @@ static void multiply_column(size_t m, size_t k, struct matrix a, struct matrix x
   for (; i < m; i++) put(c, i, 0, strided_dot(k, a.at + i * a.row, a.column, x.at, x.row));
 }
 
+/* row = factor b + beta row, for contiguous rows. */
+static void multiply_row(size_t n, double factor, const double *b, double beta, double *row) {
+  size_t j = 0;
+  if (beta == 0)
+    for (; j + 2 <= n; j += 2) store(row + j, load(b + j) * factor);
+  else
+    for (; j + 2 <= n; j += 2) store(row + j, load(b + j) * factor + load(row + j) * beta);
+  for (; j < n; j++) row[j] = beta == 0 ? b[j] * factor : b[j] * factor + row[j] * beta;
+}
+
 /* A column times a row. */
 static void multiply_outer(size_t m, size_t n, struct matrix a, struct matrix b,
                            const struct target *c) {
   for (size_t i = 0; i < m; i++) {
-    double factor = a.at[i * a.row];
-    for (size_t j = 0; j < n; j++) put(c, i, j, factor * b.at[j * b.column]);
+    const double factor = c->alpha * a.at[i * a.row];
+    double *row = c->at + i * c->row;
+    if (b.column == 1)
+      multiply_row(n, factor, b.at, c->beta, row);
+    else
+      for (size_t j = 0; j < n; j++) multiply_row(1, factor, b.at + j * b.column, c->beta, row + j);
   }
 }
 
