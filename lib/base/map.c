@@ -9,7 +9,7 @@ static uint64_t mix(uint64_t a, uint64_t b) {
   return low ^ (low >> 32);
 }
 
-static uint32_t hash_name(const char *name, size_t size) {
+static uint32_t hash_bytes(const char *name, size_t size) {
   uint64_t hash = size;
   for (; size >= 8; name += 8, size -= 8) {
     uint64_t word;
@@ -20,6 +20,17 @@ static uint32_t hash_name(const char *name, size_t size) {
   for (size_t i = 0; i < size; i++) tail = tail << 8 | (unsigned char)name[i];
   hash = mix(hash ^ tail, 0xe7037ed1a0b428dbU);
   return (uint32_t)mix(hash, 0xa0761d6478bd642fU);
+}
+
+/* Numbered names (n1, n2, ...), of which large files consist, lie side by side: who looks up
+ * neighbours finds them in the cache. */
+static uint32_t hash_name(const char *name, size_t size) {
+  uint32_t number = 0, scale = 1;
+  while (size && name[size - 1] >= '0' && name[size - 1] <= '9') {
+    number += scale * (uint32_t)(name[--size] - '0');
+    scale *= 10;
+  }
+  return hash_bytes(name, size) + number;
 }
 
 /* The slot that holds a name, or the free one where it belongs. */

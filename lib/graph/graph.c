@@ -85,16 +85,14 @@ static bool check_count(struct graph *graph, const struct op *op, unsigned count
 static const struct shape *infer_shape(struct graph *graph, const struct op *op,
                                        const struct attr *attr, unsigned count,
                                        const node_id *inputs, struct mark mark) {
+  bool scalars = op->scalar != NULL; /* most nodes of large graphs */
+  for (unsigned i = 0; i < count && scalars; i++)
+    scalars = graph_node(graph, inputs[i])->shape == graph->shapes.scalar;
+  if (scalars) return graph->shapes.scalar;
   enum { FEW = 4 };
   struct dims few[FEW], *x = few;
   if (count > FEW) x = ARENA_ARRAY(graph->arena, struct dims, count);
-  bool scalars = true;
-  for (unsigned i = 0; i < count; i++) {
-    const struct shape *shape = graph_node(graph, inputs[i])->shape;
-    scalars = scalars && shape->rank == 0;
-    x[i] = shape_dims(shape);
-  }
-  if (op->scalar && scalars) return graph->shapes.scalar; /* most nodes of large graphs */
+  for (unsigned i = 0; i < count; i++) x[i] = shape_dims(graph_node(graph, inputs[i])->shape);
   struct text why;
   text_init(&why, graph->arena, NULL, NULL);
   struct build build = {graph, inputs, mark};

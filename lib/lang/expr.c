@@ -35,8 +35,10 @@ static struct mark mark_of(const struct parser *p, size_t start, size_t end) {
   return (struct mark){text->map[start], last};
 }
 
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 static void skip_space(struct parser *p) {
-  while (p->at < p->text->size && strchr(" \t\r\n", p->text->at[p->at])) p->at++;
+  while (p->at < p->text->size && is_space(p->text->at[p->at])) p->at++;
 }
 
 static char peek(struct parser *p) {
@@ -390,9 +392,10 @@ static bool parse_unary(struct parser *p) {
 
 /* The operator of a level at the current place, longest first; SYMBOL_COUNT where there is none. */
 static enum symbol find_symbol(struct parser *p, const enum symbol *level, size_t count) {
-  peek(p);
+  const char first = peek(p);
   for (size_t i = 0; i < count; i++) {
     const char *text = symbol_text[level[i]];
+    if (text[0] != first) continue;
     size_t size = strlen(text), left = p->text->size - p->at;
     if (size > left || memcmp(p->text->at + p->at, text, size) != 0) continue;
     bool word = text[0] >= 'a' && text[0] <= 'z';

@@ -564,14 +564,6 @@ static size_t operands_of(const struct expr_item *item) {
   }
 }
 
-static bool resolve_operands(struct scope *scope, struct value *operands, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    if (!operands[i].keyword && operands[i].kind == VALUE_WORD && operands[i].item &&
-        operands[i].item->word && !resolve_word(scope, &operands[i]))
-      return false;
-  return true;
-}
-
 static enum outcome lower_item(struct scope *scope, const struct expr_item *item,
                                struct value *operands, struct value *out) {
   switch (item->kind) {
@@ -618,7 +610,7 @@ bool lower_expr(struct scope *scope, const struct expr_item *items, size_t count
   for (size_t i = 0; i < count; i++) {
     size_t taken = operands_of(&items[i]);
     struct value *operands = scope->stack.at + scope->stack.count - taken, result;
-    bool failed = items[i].kind != EXPR_CALL && !resolve_operands(scope, operands, taken);
+    bool failed = false;
     for (size_t k = 0; k < taken && items[i].kind != EXPR_CALL; k++)
       failed = failed || operands[k].kind == VALUE_FAILED;
     enum outcome outcome =

@@ -36,7 +36,7 @@ const struct op_sample unary_samples[] = {{"", ""},    {"3", ""},       {"0", ""
 const struct op_sample binary_samples[] = {
     {";", ""},          {"3;3", ""},   {"2,3;3", ""},       {"3;2,3", ""},
     {"2,1;1,3", ""},    {";2,3", ""},  {"2,3;", ""},        {"0,3;3", ""},
-    {"2,1,3;4,1,1", ""}, {"1;1,1", ""}, {"2,1,3,1;4,1,2", ""}, {NULL, NULL}};
+    {"2,1,3;4,1", ""}, {"1;1,1", ""}, {"2,1,3,1;4,1,2", ""}, {NULL, NULL}};
 
 double pairwise_sum(const double *at, size_t n, ptrdiff_t step) {
   enum { BLOCK = 128, LANES = 8 };

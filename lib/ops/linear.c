@@ -1224,7 +1224,9 @@ static const struct attr_spec einsum_attrs[] = {
      .type = ATTR_INTS},
     {.name = NULL}};
 
-#define BACK_SOLVED "triangular_solve(a, upstream, lower=lower, transpose=not transpose)"
+/* What flows to b, where `transpose` is the one or the other. */
+#define BACK_SOLVED "triangular_solve(a, upstream, lower=lower, transpose=true)"
+#define BACK_SOLVED_TURNED "triangular_solve(a, upstream, lower=lower, transpose=false)"
 
 const struct op linear_ops[] = {
     {.name = "matmul",
@@ -1291,7 +1293,8 @@ const struct op linear_ops[] = {
      .infer = infer_diag,
      .forward = diag_forward,
      .backward = diag_backward,
-     .rules = {"rank(x) == 1 or x.shape[0] == x.shape[1]: diag(upstream);"
+     .rules = {"rank(x) == 1: diag(upstream);"
+               "x.shape[0] == x.shape[1]: diag(upstream);"
                "put_slice(diag(upstream), shape=x.shape, stop=[size(y), size(y)])"},
      .samples = diag_samples},
     {.name = "trace",
@@ -1414,14 +1417,15 @@ const struct op linear_ops[] = {
      .forward = triangular_solve_forward,
      .backward = triangular_solve_backward,
      .scratch = square_scratch,
-     .rules = {"rank(b) == 1 and lower and transpose: -tril(outer(y, " BACK_SOLVED "));"
+     .rules = {"rank(b) == 1 and lower and transpose: -tril(outer(y, " BACK_SOLVED_TURNED "));"
                "rank(b) == 1 and lower: -tril(outer(" BACK_SOLVED ", y));"
-               "rank(b) == 1 and transpose: -triu(outer(y, " BACK_SOLVED "));"
+               "rank(b) == 1 and transpose: -triu(outer(y, " BACK_SOLVED_TURNED "));"
                "rank(b) == 1: -triu(outer(" BACK_SOLVED ", y));"
-               "lower and transpose: sum_to(-tril(y @ " BACK_SOLVED ".mT), shape=a.shape);"
+               "lower and transpose: sum_to(-tril(y @ " BACK_SOLVED_TURNED ".mT), shape=a.shape);"
                "lower: sum_to(-tril(" BACK_SOLVED " @ y.mT), shape=a.shape);"
-               "transpose: sum_to(-triu(y @ " BACK_SOLVED ".mT), shape=a.shape);"
+               "transpose: sum_to(-triu(y @ " BACK_SOLVED_TURNED ".mT), shape=a.shape);"
                "sum_to(-triu(" BACK_SOLVED " @ y.mT), shape=a.shape)",
+               "transpose: sum_to(" BACK_SOLVED_TURNED ", shape=b.shape);"
                "sum_to(" BACK_SOLVED ", shape=b.shape)"},
      .samples = triangular_samples,
      .domain = {{0.5, 2}, {-2, 2}}},
