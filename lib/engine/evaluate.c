@@ -33,11 +33,13 @@ static node_id option_node(struct net *net, const char *option, const char *text
   return NODE_NONE;
 }
 
+static bool may_take_index(const struct op *op) { return op && (op->indices || op->labels); }
+
 /* Finds the nodes that serve as integers only: they have users, and all take them as an index. */
 static void find_indexed(struct result *result) {
   const struct graph *graph = &result->net->graph;
   size_t count = graph->nodes.count, at = 0;
-  while (at < count && !(graph->nodes.at[at].op && graph->nodes.at[at].op->indices)) at++;
+  while (at < count && !may_take_index(graph_node(graph, (node_id)at)->op)) at++;
   if (at == count) return;
   bool *otherwise = ARENA_ARRAY(result->arena, bool, count);
   result->indexed = ARENA_ARRAY(result->arena, bool, count);
@@ -45,7 +47,7 @@ static void find_indexed(struct result *result) {
     const struct node *node = graph_node(graph, (node_id)i);
     const node_id *inputs = graph_inputs(graph, node);
     for (unsigned k = 0; k < node->count; k++)
-      if (k < 8 && node->op->indices >> k & 1)
+      if (graph_takes_index(graph, node, k))
         result->indexed[inputs[k]] = true;
       else
         otherwise[inputs[k]] = true;
@@ -351,7 +353,7 @@ enum gradient result_gradient(const struct result *result, node_id id, const dou
 bool result_has_edge(const struct result *result, node_id id, unsigned input) {
   const struct node *node = graph_node(&result->net->graph, id);
   node_id from = graph_inputs(&result->net->graph, node)[input];
-  return run_bar(&result->run, id) && run_bar(&result->run, from) && op_flows(node->op, input);
+  return run_bar(&result->run, id) && run_bar(&result->run, from) && graph_flows(&result->net->graph, node, input);
 }
 
 void result_contribution(const struct result *result, node_id id, unsigned input, bool local,

@@ -23,7 +23,7 @@ void run_call(const struct run *run, node_id id, struct call *call, struct opera
   for (unsigned k = 0; k < node->count; k++) {
     operands[k] = (struct operand){.at = value_at(run, inputs[k]),
                                    .shape = graph_node(graph, inputs[k])->shape};
-    if (op_flows(node->op, k)) operands[k].bar = bar_at(run, inputs[k]);
+    if (graph_flows(graph, node, k)) operands[k].bar = bar_at(run, inputs[k]);
   }
   *call = (struct call){.op = node->op, .attr = node->attr, .count = node->count, .x = operands};
   call->y = (struct operand){.at = value_at(run, id), .bar = bar_at(run, id), .shape = node->shape};

@@ -139,6 +139,19 @@ void graph_name(struct graph *graph, node_id id, const char *name, size_t size) 
   node->part = 0;
 }
 
+bool graph_takes_index(const struct graph *graph, const struct node *node, unsigned k) {
+  const struct op *op = node->op;
+  if (k >= 8 || !((op->indices | op->labels) >> k & 1)) return false;
+  if (op->indices >> k & 1) return true;
+  const node_id *inputs = graph_inputs(graph, node);
+  return graph_node(graph, inputs[k])->shape->rank < graph_node(graph, inputs[0])->shape->rank;
+}
+
+bool graph_flows(const struct graph *graph, const struct node *node, unsigned k) {
+  if (graph_takes_index(graph, node, k)) return false;
+  return node->op->rules[node->op->most == OP_ANY ? 0 : k] != NULL;
+}
+
 /* ---- printing ---------------------------------------------------------------------------- */
 
 void graph_print_name(const struct graph *graph, node_id id, struct text *out) {

@@ -74,6 +74,12 @@ static inline const node_id *graph_inputs(const struct graph *graph, const struc
   return graph->arcs.at + node->first;
 }
 
+/* Whether input k of a node is taken as integers, through which no gradient flows. */
+bool graph_takes_index(const struct graph *graph, const struct node *node, unsigned k);
+
+/* Whether a gradient flows from a node to its input k at all. */
+bool graph_flows(const struct graph *graph, const struct node *node, unsigned k);
+
 /* Writes a node's name: "s", "s.1" for a part, a literal's number. */
 void graph_print_name(const struct graph *graph, node_id id, struct text *out);
 

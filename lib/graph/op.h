@@ -149,6 +149,7 @@ struct op {
   const char *inputs[OP_INPUTS]; /* names; a variadic op has one, for all */
   unsigned char least, most;     /* how many inputs; most may be OP_ANY */
   unsigned char indices;         /* bit k: input k holds integers and has no gradient */
+  unsigned char labels;          /* bit k: the same, where its rank is below that of input 0 */
   const struct attr_spec *attrs; /* ends with a NULL name; or NULL */
   infer_fn *infer;
   forward_fn *forward;

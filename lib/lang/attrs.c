@@ -122,6 +122,10 @@ bool bind_attr(struct scope *scope, const struct op *op, const struct attr_spec 
                const struct value *value, struct attr *out) {
   struct value found = *value;
   if (value->kind == VALUE_FAILED) return false;
+  if (value->kind == VALUE_NONE) { /* an attribute that a rule passes on, and that nobody gave */
+    *out = spec->fallback;
+    return true;
+  }
   *out = (struct attr){.given = true};
   /* In a rule, a bare word for a text is the name of an attribute: spec=spec. */
   bool word = value->kind == VALUE_WORD && value->item;

@@ -109,8 +109,8 @@ static bool parse_word(const char *text, size_t size, double *value) {
   } words[] = {{"nan", NAN}, {"NaN", NAN}, {"inf", INFINITY}, {"Infinity", INFINITY}};
   bool sign = size && (*text == '-' || *text == '+');
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-    if (strlen(words[i].text) != size - sign || memcmp(words[i].text, text + sign, size - sign))
-      continue;
+    if (strlen(words[i].text) != size - sign) continue;
+    if (memcmp(words[i].text, text + sign, size - sign) != 0) continue;
     *value = *text == '-' ? -words[i].value : words[i].value;
     return true;
   }

@@ -131,7 +131,7 @@ static void skip_space(struct npy *npy) {
 static bool take(struct npy *npy, const char *token) {
   skip_space(npy);
   size_t size = strlen(token);
-  if ((size_t)(npy->end - npy->at) < size || memcmp(npy->at, token, size)) return false;
+  if ((size_t)(npy->end - npy->at) < size || memcmp(npy->at, token, size) != 0) return false;
   npy->at += size;
   return true;
 }
@@ -139,9 +139,12 @@ static bool take(struct npy *npy, const char *token) {
 static bool expect(struct npy *npy, const char *what, bool found) {
   if (found) return true;
   size_t left = (size_t)(npy->end - npy->at);
-  if (!left) return data_fault(npy->file, "its header ends where %s should be", what);
-  return data_fault(npy->file, "its header is malformed: %s should be where it has \"%s\"", what,
-                    data_quote(npy->file, npy->at, left < 20 ? left : 20));
+  if (left)
+    data_fault(npy->file, "its header is malformed: %s should be where it has \"%s\"", what,
+               data_quote(npy->file, npy->at, left < 20 ? left : 20));
+  else
+    data_fault(npy->file, "its header ends where %s should be", what);
+  return false;
 }
 
 /* A quoted text without escapes, as all keys and types are. */
@@ -183,7 +186,7 @@ static bool read_type(struct npy *npy) {
   npy->type = data_quote(npy->file, text, size);
   if (size < 2 || !memchr("<>|", text[0], 3)) return refuse_other_type(npy, '?');
   for (size_t i = 0; i < sizeof elements / sizeof *elements; i++) {
-    if (size != 3 || memcmp(elements[i].name, text + 1, 2)) continue;
+    if (size != 3 || memcmp(elements[i].name, text + 1, 2) != 0) continue;
     if (text[0] == '|' && elements[i].size > 1) break; /* in no byte order */
     npy->element = &elements[i];
     npy->swap = (text[0] == '>') != host_is_big();
@@ -242,7 +245,7 @@ static bool read_entry(struct npy *npy, bool seen[KEYS]) {
   const char *name;
   size_t size, key = 0;
   if (!expect(npy, "a key", take_text(npy, &name, &size))) return false;
-  while (key < KEYS && (strlen(keys[key].name) != size || memcmp(keys[key].name, name, size)))
+  while (key < KEYS && (strlen(keys[key].name) != size || memcmp(keys[key].name, name, size) != 0))
     key++;
   if (key == KEYS)
     return data_fault(npy->file, "its header has an unknown key '%s'",
@@ -271,29 +274,38 @@ static bool fetch(const struct npy *npy, void *to, size_t size) {
          data_fault(npy->file, "it is cut off or damaged");
 }
 
-/* Reads magic bytes, version and header; sets how many bytes these are. */
-static bool read_header(struct npy *npy, uint64_t *size) {
-  enum { HEADER_MOST = 1 << 16, FIXED = 8 };
-  unsigned char start[FIXED + 4];
-  if (npy->bytes->size < FIXED + 2)
+enum { MAGIC = 6, START = 8, HEADER_MOST = 1 << 16 };
+
+static bool refuse_magic(const struct npy *npy, const unsigned char *start) {
+  data_fault(npy->file, "it does not start as .npy files do");
+  if (!memcmp(start, "PK", 2))
+    report_hint(npy->file->request->report, "it looks like an archive: call it .npz");
+  return false;
+}
+
+/* Reads the magic bytes, the version and the length of the header. */
+static bool read_start(const struct npy *npy, unsigned char start[START + 4], size_t *width) {
+  if (npy->bytes->size < START + 2)
     return data_fault(npy->file, "with %" PRIu64 " bytes it is too short to be a .npy file",
                       npy->bytes->size);
-  if (!fetch(npy, start, FIXED)) return false;
-  if (memcmp(start, "\x93NUMPY", 6)) {
-    data_fault(npy->file, "it does not start as .npy files do");
-    if (!memcmp(start, "PK", 2))
-      report_hint(npy->file->request->report, "it looks like an archive: call it .npz");
-    return false;
-  }
-  unsigned version = start[6];
-  if (version < 1 || version > 3 || start[7])
+  if (!fetch(npy, start, START)) return false;
+  if (memcmp(start, "\x93NUMPY", MAGIC) != 0) return refuse_magic(npy, start);
+  unsigned version = start[MAGIC], minor = start[MAGIC + 1];
+  if (version < 1 || version > 3 || minor)
     return data_fault(npy->file, "version %u.%u of .npy is not known; 1, 2 and 3 are read", version,
-                      start[7]);
-  size_t width = version == 1 ? 2 : 4;
-  if (!fetch(npy, start + FIXED, width)) return false;
-  uint64_t length = start[FIXED] | (uint64_t)start[FIXED + 1] << 8;
-  if (width == 4) length |= (uint64_t)start[FIXED + 2] << 16 | (uint64_t)start[FIXED + 3] << 24;
-  *size = FIXED + width + length;
+                      minor);
+  *width = version == 1 ? 2 : 4;
+  return fetch(npy, start + START, *width);
+}
+
+/* Reads all that comes before the entries, and counts its bytes. */
+static bool read_header(struct npy *npy, uint64_t *size) {
+  unsigned char start[START + 4];
+  size_t width = 0;
+  uint64_t length = 0;
+  if (!read_start(npy, start, &width)) return false;
+  for (size_t i = width; i-- > 0;) length = length << 8 | start[START + i];
+  *size = START + width + length;
   if (*size > npy->bytes->size) return data_fault(npy->file, "it ends inside of its header");
   if (length > HEADER_MOST)
     return data_fault(npy->file, "its header of %" PRIu64 " bytes is too long", length);
@@ -399,7 +411,7 @@ struct runs {
 
 /* Axes of size 1 are left out: they would make runs of one entry. */
 static struct runs plan_runs(const struct dims *dims) {
-  struct runs runs = {.rank = 0};
+  struct runs runs = {.dim = {1}};
   for (unsigned i = 0; i < dims->rank; i++)
     if (dims->at[i] != 1) runs.dim[runs.rank++] = (size_t)dims->at[i];
   size_t stride = 1;
@@ -472,7 +484,7 @@ static bool read_entries(const struct npy *npy, double *to) {
 }
 
 bool npy_read(const struct data_file *file, const struct npy_bytes *bytes, struct data *out) {
-  struct npy npy = {.file = file, .bytes = bytes};
+  struct npy npy = {.file = file, .bytes = bytes, .element = elements};
   uint64_t header = 0;
   if (!read_header(&npy, &header) || !check_size(&npy, header)) return false;
   double *at = data_room(file, npy.count);

@@ -65,7 +65,7 @@ static bool look_at(const struct data_file *file, struct member *member) {
 static bool is_array(struct member *member) {
   const size_t ending = strlen(".npy");
   if (strlen(member->name) != member->size || member->size <= ending) return false;
-  if (strcmp(member->name + member->size - ending, ".npy")) return false;
+  if (strcmp(member->name + member->size - ending, ".npy") != 0) return false;
   member->size -= ending;
   member->name[member->size] = '\0';
   return true;
@@ -74,7 +74,7 @@ static bool is_array(struct member *member) {
 /* `W` and `W.npy` both name W.npy. */
 static bool is_wanted(const struct member *member, const char *key) {
   if (!key) return true;
-  if (strncmp(key, member->name, member->size)) return false;
+  if (strncmp(key, member->name, member->size) != 0) return false;
   const char *rest = key + member->size;
   return !*rest || !strcmp(rest, ".npy");
 }

@@ -16,6 +16,15 @@ static double sigmoid_slope(double x) {
   return e / ((1 + e) * (1 + e));
 }
 
+static double softplus_of(double x) {
+  return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); /* never overflows */
+}
+
+static double mish_slope(double x) {
+  double t = tanh(softplus_of(x));
+  return t + x * (1 - t * t) * sigmoid_of(x);
+}
+
 /* ---- one input --------------------------------------------------------------------------- */
 
 #define UNARY_KERNELS(name, value, slope)                                                          \

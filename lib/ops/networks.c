@@ -607,7 +607,8 @@ const struct op network_ops[] = {
         "one-hot, a "
         "distribution, or integers; stable",
         "-sum_j labels_j ln softmax(logits)_j", infer_softmax_cross_entropy,
-        softmax_cross_entropy_scratch, INPUTS(2, "logits", "labels"), .attrs = loss_attrs,
+        softmax_cross_entropy_scratch, INPUTS(2, "logits", "labels"), .labels = 1 << 1,
+        .attrs = loss_attrs,
         .samples = row_samples,
         .rules = {ROW_CASE("rank(labels) < rank(logits)", "logits",
                            "softmax(logits) - one_hot(labels, "

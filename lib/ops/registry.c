@@ -5,8 +5,9 @@
 #include "base/utf8.h"
 #include "ops/rows.h"
 
-static const struct op *const families[] = {unary_ops, binary_ops, variadic_ops, reduction_ops,
-                                            shape_ops, index_ops,  linear_ops,   network_ops};
+static const struct op *const families[] = {
+    unary_ops,  binary_ops,  variadic_ops,      reduction_ops,   shape_ops, index_ops,
+    linear_ops, network_ops, normalisation_ops, convolution_ops};
 
 enum { FAMILIES = sizeof families / sizeof *families };
 

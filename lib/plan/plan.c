@@ -19,11 +19,6 @@ struct planner {
   uint8_t *marks;
 };
 
-bool op_flows(const struct op *op, unsigned input) {
-  if (input < 8 && op->indices >> input & 1) return false;
-  return op->rules[op->most == OP_ANY ? 0 : input] != NULL;
-}
-
 /* ---- who takes part ---------------------------------------------------------------------- */
 
 static void mark_needed(struct planner *p) {
@@ -49,7 +44,7 @@ static void mark_leading(struct planner *p) {
     const struct node *node = graph_node(p->graph, (node_id)i);
     const node_id *inputs = graph_inputs(p->graph, node);
     for (unsigned k = 0; k < node->count; k++)
-      if (op_flows(node->op, k)) p->marks[inputs[k]] |= MARK_LEADS;
+      if (graph_flows(p->graph, node, k)) p->marks[inputs[k]] |= MARK_LEADS;
   }
 }
 
@@ -61,7 +56,7 @@ static void mark_wanted(struct planner *p) {
     bool fixed = node->role == ROLE_CONSTANT || node->role == ROLE_LITERAL;
     bool wanted = p->options->all_gradients && !fixed;
     for (unsigned k = 0; k < node->count && !wanted; k++)
-      wanted = p->marks[inputs[k]] & MARK_WANTED && op_flows(node->op, k);
+      wanted = p->marks[inputs[k]] & MARK_WANTED && graph_flows(p->graph, node, k);
     if (wanted) p->marks[i] |= MARK_WANTED;
   }
 }
@@ -166,7 +161,7 @@ static void plan_forward(struct planner *p) {
 /* ---- backward ---------------------------------------------------------------------------- */
 
 static uint32_t bar_slot(const struct planner *p, const struct node *node, unsigned k) {
-  if (k >= node->count || !op_flows(node->op, k)) return 0;
+  if (k >= node->count || !graph_flows(p->graph, node, k)) return 0;
   return (uint32_t)p->plan->bar[graph_inputs(p->graph, node)[k]];
 }
 
@@ -190,7 +185,7 @@ static void touch_inputs(struct planner *p, struct plan_call *call, const struct
   for (unsigned k = 0; k < node->count; k++) {
     node_id input = inputs[k];
     size_t bar = p->plan->bar[input];
-    if (!bar || !op_flows(node->op, k) || p->marks[input] & MARK_TOUCHED) continue;
+    if (!bar || !graph_flows(p->graph, node, k) || p->marks[input] & MARK_TOUCHED) continue;
     p->marks[input] |= MARK_TOUCHED;
     if (bar < p->plan->scalars) continue; /* scalars are cleared all at once */
     if (node->op->stores && k < 32)

@@ -73,7 +73,4 @@ struct plan_options {
 bool plan_make(struct plan *plan, struct arena *arena, struct report *report,
                const struct graph *graph, const struct plan_options *options);
 
-/* Whether a gradient flows from an op to its input k at all. */
-bool op_flows(const struct op *op, unsigned input);
-
 #endif
