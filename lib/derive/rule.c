@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lang/fold.h"
+#include "ops/kernel.h"
 
 /* ---- reading a rule ---------------------------------------------------------------------- */
 
@@ -275,6 +276,16 @@ static void call_before(struct use *use, struct value *out) {
 /* `it` has been spread already. */
 static void call_each(struct use *use, struct value *out) { *out = use->arguments[0]; }
 
+/* The specification with which einsum computes its own derivative by an input. */
+static void call_adjoint(struct use *use, struct value *out) {
+  const struct value *spec = &use->arguments[0];
+  struct text text;
+  text_init(&text, use->rules->scope.arena, NULL, NULL);
+  if (spec->kind == VALUE_TEXT)
+    einsum_adjoint(spec->word.bytes, spec->word.size, use->rules->input, &text);
+  *out = make_bytes(VALUE_TEXT, text_string(&text), text.count);
+}
+
 /* Which argument is a tensor, and which one names axes of it; -1: none. */
 static const struct function {
   const char *name;
@@ -282,11 +293,12 @@ static const struct function {
   int tensor, axes;
   bool variadic; /* known to variadic ops only, whose first input is the tensor */
   void (*call)(struct use *use, struct value *out);
-} functions[] = {{"shape", 1, 0, -1, false, call_shape},    {"rank", 1, 0, -1, false, call_rank},
-                 {"size", 1, 0, -1, false, call_size},      {"given", 1, -1, -1, false, call_given},
-                 {"kept", 2, 0, 1, false, call_kept},       {"count", 2, 0, 1, false, call_count},
-                 {"inverse", 2, 1, 0, false, call_inverse}, {"before", 1, -1, 0, true, call_before},
-                 {"each", 1, -1, -1, true, call_each}};
+} functions[] = {
+    {"shape", 1, 0, -1, false, call_shape},    {"rank", 1, 0, -1, false, call_rank},
+    {"size", 1, 0, -1, false, call_size},      {"given", 1, -1, -1, false, call_given},
+    {"kept", 2, 0, 1, false, call_kept},       {"count", 2, 0, 1, false, call_count},
+    {"inverse", 2, 1, 0, false, call_inverse}, {"before", 1, -1, 0, true, call_before},
+    {"each", 1, -1, -1, true, call_each},      {"adjoint", 2, -1, -1, true, call_adjoint}};
 
 static const struct function *find_function(const struct rules *rules,
                                             const struct expr_item *name) {
@@ -417,13 +429,12 @@ enum derived derive_input(struct rules *rules, node_id node, unsigned input, nod
                           node_id *gradient) {
   struct graph *graph = rules->scope.graph;
   const struct op *op = graph_node(graph, node)->op;
-  const unsigned at = op->most == OP_ANY ? 0 : input;
   *gradient = NODE_NONE;
-  if (!op->rules[at] || (input < OP_INPUTS && op->indices >> input & 1)) return DERIVED_NOTHING;
+  if (!graph_flows(graph, graph_node(graph, node), input)) return DERIVED_NOTHING;
   rules->node = node, rules->input = input, rules->upstream = upstream;
   const size_t first = graph->nodes.count;
   const struct mark mark = graph_node(graph, node)->mark;
-  *gradient = lower_rule(rules, find_rule(rules, &op->rules[at]));
+  *gradient = lower_rule(rules, find_rule(rules, &op->rules[op->most == OP_ANY ? 0 : input]));
   mark_new(graph, first, mark);
   if (*gradient != NODE_NONE) return DERIVED_NODE;
   report_see(graph->report, mark, "in the derivative of %s by %s", op->name,

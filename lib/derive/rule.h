@@ -15,8 +15,9 @@
  *
  * A variadic op has one rule, for any of its inputs, which is called as its row calls them.  Then
  * `others` are all the others (in a call, an argument each), `position` says which input it is,
- * from 0, before(axis) adds up the sizes of the inputs before it, and each(EXPR) is EXPR once for
- * every input, which is called `it`; EXPR has operators only, no calls. */
+ * from 0, before(axis) adds up the sizes of the inputs before it, each(EXPR) is EXPR once for every
+ * input, which is called `it` (EXPR has operators only, no calls), and adjoint(spec, position) is
+ * the specification with which einsum computes its own derivative. */
 #ifndef BPGRAPH_DERIVE_RULE_H
 #define BPGRAPH_DERIVE_RULE_H
 

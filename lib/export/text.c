@@ -59,7 +59,7 @@ static void print_matrix(struct arena *arena, const double *at, size_t rows, siz
       text_fill(out, ' ', width - entry->count);
       text_add(out, entry->at, entry->count);
     }
-    text_puts(out, r + 1 < rows ? "]" : "]]");
+    text_puts(out, r + 1 < rows ? "]," : "]]");
   }
 }
 

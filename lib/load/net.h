@@ -46,22 +46,6 @@ struct wait {
 };
 #define NO_WAIT UINT32_MAX
 
-/* One claim of `expect`. */
-enum claim_kind {
-  CLAIM_VALUE,
-  CLAIM_GRADIENT,
-  CLAIM_CONTRIBUTION,
-  CLAIM_JACOBIAN,
-  CLAIM_HESSIAN
-};
-
-struct claim {
-  enum claim_kind kind;
-  node_id of, by;  /* gradient: of; contribution x/u: of x, by its user u; Jacobian y/x: of y by x */
-  tree_id key, value;
-  size_t block; /* which block of `expect` */
-};
-
 struct load_options {
   const char *path;      /* "-": standard input */
   const char *bytes;     /* the text itself, which `path` is a name for; NULL: read the file */
@@ -97,7 +81,6 @@ struct net {
   node_id upstream; /* a literal of the output's shape, or NODE_NONE */
   VEC(node_id) wrt;
   bool wrt_given;
-  VEC(struct claim) claims;
 };
 
 /* Reads a net file.  False after a report; what could be built of the net is there all the same. */
@@ -159,7 +142,8 @@ bool resolve_names(struct net *net, size_t first);
 /* Builds the nodes of all definitions. */
 void define_all(struct net *net);
 
-/* Reads `expect`. */
+/* Reads `expect` and checks that each claim can be judged: its names, its formulas and their shapes.
+ * Leaves nothing in the graph. */
 void read_expect(struct net *net, tree_id expect);
 
 /* The functions that start values have: zeros, uniform, file ... */

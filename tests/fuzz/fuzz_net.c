@@ -1,0 +1,41 @@
+/* From bytes to gradients: what the fuzzer feeds in is a net file.  Nothing may crash, leak or run
+ * away, and a net that evaluates must export. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpgraph.h"
+
+/* As much memory as the library believes to be there (see --wrap in CMakeLists.txt): its own limits
+ * then keep every net small, and are fuzzed as well. */
+size_t __wrap_machine_memory(void);
+size_t __wrap_machine_memory(void) { return 4 << 20; }
+
+static bool drop(void *user, const char *bytes, size_t size) {
+  (void)bytes;
+  *(size_t *)user += size;
+  return true;
+}
+
+static void evaluate(bp_net *net, const bp_evaluate_options *options) {
+  bp_result *result = bp_evaluate(net, options);
+  for (size_t i = 0; result && bp_format_name(i); i++) {
+    size_t size = 0;
+    if (!bp_export(result, bp_format_name(i), drop, &size) || !size) __builtin_trap();
+  }
+  if (!result && bp_net_ok(net)) __builtin_trap(); /* no answer, and no reason why */
+  bp_result_free(result);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+  const bp_load_options nowhere = {.data_root = "/nonexistent"};
+  bp_net *net = bp_net_parse("fuzz.yaml", (const char *)bytes, size, &nowhere);
+  if (!net) return 0;
+  if (bp_net_ok(net)) evaluate(net, &(bp_evaluate_options){.all = true});
+  if (bp_net_ok(net)) evaluate(net, NULL);
+  for (size_t i = 0; i < bp_message_count(net); i++)
+    if (!bp_message_print(net, i, i % 2)[0]) __builtin_trap();
+  bp_message_summary(net);
+  bp_net_free(net);
+  return 0;
+}
