@@ -47,7 +47,7 @@ _Noreturn void arena_exhausted(struct arena *arena) {
 }
 
 static void *alloc_chunk(struct arena *arena, size_t size) {
-  struct arena_chunk *chunk = calloc(1, sizeof *chunk + size);
+  struct arena_chunk *chunk = malloc(sizeof *chunk + size);
   if (!chunk) arena_exhausted(arena);
   chunk->older = arena->chunks;
   arena->chunks = chunk;
@@ -57,7 +57,7 @@ static void *alloc_chunk(struct arena *arena, size_t size) {
 void *arena_alloc(struct arena *arena, size_t size) {
   if (size > SIZE_MAX / 2) arena_exhausted(arena);
   size = (size + ALIGN - 1) / ALIGN * ALIGN;
-  if (size > CHUNK / 4) return alloc_chunk(arena, size);
+  if (size > CHUNK / 4) return memset(alloc_chunk(arena, size), 0, size);
   if (size > arena->left) {
     arena->next = alloc_chunk(arena, CHUNK);
     arena->left = CHUNK;
@@ -65,7 +65,7 @@ void *arena_alloc(struct arena *arena, size_t size) {
   void *piece = arena->next;
   arena->next += size;
   arena->left -= size;
-  return piece;
+  return memset(piece, 0, size); /* piece by piece, so that no page is touched before it is used */
 }
 
 void *arena_array(struct arena *arena, size_t count, size_t size) {

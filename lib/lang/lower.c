@@ -8,22 +8,39 @@
 
 /* ---- the vocabulary ---------------------------------------------------------------------- */
 
+/* The symbols that expressions have beside the operators with two operands. */
+static const struct op **find_form(struct vocabulary *words, const struct op *op) {
+  const struct {
+    const char *symbol;
+    unsigned inputs;
+    const struct op **place;
+  } forms[] = {{"-", 1, &words->negate},
+               {"=", 1, &words->copy},
+               {".T", 1, &words->transpose},
+               {"[]", 2, &words->take},
+               {"[:]", 1, &words->slice}};
+  for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+    if (op->least <= forms[i].inputs && !strcmp(op->symbol, forms[i].symbol) &&
+        op->most >= forms[i].inputs)
+      return forms[i].place;
+  for (int symbol = 0; symbol < SYMBOL_COUNT; symbol++)
+    if (!strcmp(op->symbol, symbol_text[symbol]) && op->most >= 2) return &words->ops[symbol];
+  return NULL;
+}
+
 void vocabulary_init(struct vocabulary *words, struct arena *arena) {
   *words = (struct vocabulary){0};
-  for (size_t i = 0; op_at(i); i++)
-    map_add(arena, &words->names, op_at(i)->name, strlen(op_at(i)->name), (uint32_t)i);
-  for (int symbol = 0; symbol < SYMBOL_COUNT; symbol++)
-    words->ops[symbol] = op_by_symbol(symbol_text[symbol], 2);
-  words->negate = op_by_symbol("-", 1);
-  words->copy = op_by_symbol("=", 1);
-  words->transpose = op_by_symbol(".T", 1);
-  words->take = op_by_symbol("[]", 2);
-  words->slice = op_by_symbol("[:]", 1);
+  for (const struct op *op = op_next(NULL); op; op = op_next(op)) {
+    map_add(arena, &words->names, op->name, strlen(op->name), (uint32_t)words->all.count);
+    *vec_push(arena, &words->all) = op;
+    const struct op **form = op->symbol ? find_form(words, op) : NULL;
+    if (form) *form = op;
+  }
 }
 
 const struct op *vocabulary_find(const struct vocabulary *words, const char *name, size_t size) {
   int64_t at = map_find(&words->names, name, size);
-  return at == MAP_NONE ? NULL : op_at((size_t)at);
+  return at == MAP_NONE ? NULL : words->all.at[at];
 }
 
 /* ---- values ------------------------------------------------------------------------------ */
@@ -535,7 +552,7 @@ static struct value make_listed(struct scope *scope, enum value_kind kind,
                                 size_t count) {
   struct value list = {.kind = kind, .mark = item->mark, .text = item->text};
   struct value *copy = ARENA_ARRAY(scope->arena, struct value, count + 1);
-  memcpy(copy, at, count * sizeof *at);
+  if (count) memcpy(copy, at, count * sizeof *at);
   for (size_t i = 0; i < count; i++)
     if (at[i].kind == VALUE_FAILED) list.kind = VALUE_FAILED;
   list.list.count = count;

@@ -47,6 +47,7 @@ struct value {
 /* The ops by name and by what expressions write. */
 struct vocabulary {
   struct map names;
+  VEC(const struct op *) all;
   const struct op *ops[SYMBOL_COUNT]; /* operators with two operands */
   const struct op *negate, *copy, *transpose, *take, *slice;
 };

@@ -23,7 +23,8 @@ struct data_request {
   const char *folder; /* the folder that relative paths start from: the net's own */
   const char *root;   /* the folder that no file may lie outside of, links resolved */
   const char *path;   /* as written */
-  const char *key;    /* for .npz: which array; NULL: the only one */
+  const char *key;    /* .npz: which array; .json: which member, dots go deeper; NULL: the only
+                         one, or the whole file */
 };
 
 /* Reads .npy, .npz, .csv or .json, by the ending of the path.  False after a report. */
