@@ -76,7 +76,7 @@ static bool is_symbol(uint32_t code) {
 }
 
 static bool is_ascii_letter(unsigned char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  return (unsigned char)((c | 0x20) - 'a') < 26 || c == '_';
 }
 
 size_t utf8_name(const char *text, size_t size) {

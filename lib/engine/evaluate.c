@@ -33,14 +33,11 @@ static node_id option_node(struct net *net, const char *option, const char *text
   return NODE_NONE;
 }
 
-static bool may_take_index(const struct op *op) { return op && (op->indices || op->labels); }
-
 /* Finds the nodes that serve as integers only: they have users, and all take them as an index. */
 static void find_indexed(struct result *result) {
   const struct graph *graph = &result->net->graph;
-  size_t count = graph->nodes.count, at = 0;
-  while (at < count && !may_take_index(graph_node(graph, (node_id)at)->op)) at++;
-  if (at == count) return;
+  size_t count = graph->nodes.count;
+  if (!graph->has_indices) return;
   bool *otherwise = ARENA_ARRAY(result->arena, bool, count);
   result->indexed = ARENA_ARRAY(result->arena, bool, count);
   for (size_t i = 0; i < count; i++) {
@@ -183,6 +180,8 @@ static bool inputs_are_finite(const struct result *result, const struct node *no
 /* Says where the first NaN or infinity arises among the values. */
 static void report_not_finite(const struct result *result) {
   const struct graph *graph = &result->net->graph;
+  size_t values = result->plan.values;
+  if (find_not_finite(result->run.values, values) == values) return; /* as nearly always */
   for (size_t i = 0; i < result->plan.node_count; i++) {
     const struct node *node = graph_node(graph, (node_id)i);
     const double *at = run_value(&result->run, (node_id)i);
@@ -261,6 +260,7 @@ static struct call make_call(const struct result *result, node_id id) {
 }
 
 static void find_kinks(struct result *result) {
+  if (!result->net->graph.has_kinks) return;
   for (size_t i = 0; i < result->plan.node_count; i++) {
     const struct node *node = graph_node(&result->net->graph, (node_id)i);
     if (!node->op || !node->op->kinks || !run_bar(&result->run, (node_id)i)) continue;

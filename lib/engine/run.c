@@ -50,12 +50,11 @@ static void bind_calls(struct run *run) {
 
 /* Start values that the run keeps itself: the scalars, and all where they may change. */
 static void copy_starts(struct run *run) {
-  const struct graph *graph = run->plan->graph;
-  for (size_t i = 0; i < run->plan->node_count; i++) {
-    const struct node *node = graph_node(graph, (node_id)i);
-    size_t at = run->plan->value[i];
-    if (node->op || at == PLACE_NONE || at == PLACE_OUTSIDE) continue;
-    memcpy(run->values + at, node->value, node->shape->size * sizeof *node->value);
+  for (size_t i = 0; i < run->plan->starts.count; i++) {
+    node_id id = run->plan->starts.at[i];
+    const struct node *node = graph_node(run->plan->graph, id);
+    memcpy(run->values + run->plan->value[id], node->value,
+           node->shape->size * sizeof *node->value);
   }
 }
 

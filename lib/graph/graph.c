@@ -128,6 +128,8 @@ node_id graph_add(struct graph *graph, const struct op *op, const struct attr *a
   vec_room(graph->arena, &graph->arcs, graph->arcs.count + count);
   memcpy(graph->arcs.at + graph->arcs.count, inputs, count * sizeof *inputs);
   graph->arcs.count += count;
+  graph->has_indices = graph->has_indices || op->indices || op->labels;
+  graph->has_kinks = graph->has_kinks || op->kinks;
   return append(graph, node);
 }
 

@@ -48,6 +48,8 @@ struct graph {
   struct shapes shapes;
   VEC(struct node) nodes;
   VEC(node_id) arcs;
+  bool has_indices; /* some op takes an input as integers */
+  bool has_kinks;   /* some op has places without a derivative */
 };
 
 void graph_init(struct graph *graph, struct arena *arena, struct report *report);

@@ -70,13 +70,13 @@ static const char *folder_of(struct arena *arena, const char *path) {
 static bool is_cut_off(const struct net *net, tree_id key) {
   const struct tree_node *node = tree_at(&net->tree, key);
   const char *text = tree_text(&net->tree, key);
+  if (!(node->flags & TREE_FLOW)) return false;
   int open = 0;
-  for (uint32_t i = 0; i < node->size; i++) {
+  for (uint32_t i = 0; i < node->size && open >= 0; i++) {
     open += text[i] == '(' || text[i] == '[';
     open -= text[i] == ')' || text[i] == ']';
-    if (open < 0) return (node->flags & TREE_FLOW) != 0;
   }
-  return false;
+  return open < 0;
 }
 
 static const char *quote_node(struct net *net, tree_id id) {

@@ -239,13 +239,16 @@ static bool add_scalar(struct reader *r) {
   size_t first = start + (plain ? 0 : 1);
   bool block = event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
                event->data.scalar.style == YAML_FOLDED_SCALAR_STYLE;
-  if (block || first + size > r->size || memcmp(r->bytes + first, text, size) != 0) {
+  bool simple = plain && event->start_mark.line == event->end_mark.line;
+  if (block || first + size > r->size ||
+      (!simple && memcmp(r->bytes + first, text, size) != 0)) {
     node.link = (uint32_t)tree->decoded.count;
     node.flags |= TREE_DECODED;
     *vec_push(tree->arena, &tree->decoded) =
         (struct decoded){arena_copy(tree->arena, text, size), r->base + (uint32_t)end, NULL};
   }
-  add_anchor(r, event->data.scalar.anchor, append(r, node), false);
+  tree_id id = append(r, node);
+  if (event->data.scalar.anchor) add_anchor(r, event->data.scalar.anchor, id, false);
   return true;
 }
 

@@ -644,6 +644,7 @@ static const struct op_sample conv_weight_samples[] = {
     {"1,2,3,3;1,2,5,4", "shape=[2, 2, 3, 2], stride=2, padding=1"},
     {"2,3,3,3;2,2,3,3", "shape=[3, 2, 1, 1]"},
     {"2,6,4,2;2,4,3,3", "shape=[6, 2, 2, 2], groups=2, padding=1, stride=[1, 2]"},
+    {"1,1,3,8;1,1,5,6", "shape=[1, 1, 2, 3], dilation=[2, 1], padding=[0, 2]"},
     {NULL, NULL}};
 
 static const struct op_sample pool_samples[] = {{"1,1,4,4", "size=2"},

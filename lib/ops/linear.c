@@ -843,9 +843,10 @@ static void cholesky_backward(const struct call *call) {
   }
 }
 
-/* Matrices of random entries are not positive definite, numbers are; for logdet likewise. */
-static const struct op_sample positive_samples[] = {{"1,1", ""},   {"0,0", ""},     {"3,1,1", ""},
-                                                    {"0,1,1", ""}, {"2,3,1,1", ""}, {NULL, NULL}};
+/* Matrices that tests make positive definite; for logdet likewise. */
+static const struct op_sample positive_samples[] = {{"1,1", ""},     {"2,2", ""},     {"3,3", ""},
+                                                    {"0,0", ""},     {"3,1,1", ""},   {"0,1,1", ""},
+                                                    {"2,3,1,1", ""}, {"2,1,3,3", ""}, {NULL, NULL}};
 
 /* ---- einsum ------------------------------------------------------------------------------ */
 

@@ -184,6 +184,12 @@ static void cross_entropy_backward(const struct call *call) {
     }
 }
 
+/* A label that starts to count where p is 0 costs infinitely much, as log(0) says. */
+static void cross_entropy_kinks(const struct call *call, struct kinks *kinks) {
+  for (size_t i = 0; call->x[1].bar && i < call->x[1].shape->size; i++)
+    if (call->x[0].at[i] <= 0 && call->x[1].at[i] == 0) kinks->add(kinks, 1, i);
+}
+
 /* What softmax_cross_entropy keeps in scratch, a number each for every row. */
 struct scores {
   double *losses, *largest, *sum, *share, *lost;
@@ -543,6 +549,19 @@ static const struct op_sample row_samples[] = {{"3;3", ""},
                                                {"3;3", "reduction=none"},
                                                {NULL, NULL}};
 
+static const struct op_sample scored_samples[] = {{"3;3", ""},
+                                                  {"2,3;2,3", ""},
+                                                  {"2,3;2,3", "reduction=none"},
+                                                  {"2,3;2,3", "reduction=sum"},
+                                                  {"2,2,3;2,2,3", ""},
+                                                  {"0,3;0,3", "reduction=sum"},
+                                                  {"3;", ""},
+                                                  {"2,3;2", ""},
+                                                  {"2,3;2", "reduction=none"},
+                                                  {"2,2,3;2,2", "reduction=sum"},
+                                                  {"0,3;0", "reduction=none"},
+                                                  {NULL, NULL}};
+
 static const struct op_sample hinge_samples[] = {{"3;", ""},
                                                  {"2,3;2", ""},
                                                  {"2,3;2", "margin=0.5, reduction=none"},
@@ -598,8 +617,9 @@ const struct op network_ops[] = {
     NETWORK(cross_entropy, "the cross-entropy of probabilities p, along the last axis",
             "-sum_j labels_j ln p_j", infer_cross_entropy, cross_entropy_scratch,
             INPUTS(2, "p", "labels"), .attrs = loss_attrs, .samples = row_samples,
-            .rules = {ROW_RULE("p", "where(labels == 0, 0, -labels / where(labels == 0, 1, p))"),
+            .rules = {ROW_RULE("p", "-labels / where((p == 0) * (labels == 0), 1, p)"),
                       ROW_RULE("p", "-log(p)")},
+            .kinks = cross_entropy_kinks, .convention = "not finite for the labels",
             .domain = {{0.1, 1}, {0.1, 1}}),
     NETWORK(
         softmax_cross_entropy,
@@ -608,8 +628,7 @@ const struct op network_ops[] = {
         "distribution, or integers; stable",
         "-sum_j labels_j ln softmax(logits)_j", infer_softmax_cross_entropy,
         softmax_cross_entropy_scratch, INPUTS(2, "logits", "labels"), .labels = 1 << 1,
-        .attrs = loss_attrs,
-        .samples = row_samples,
+        .attrs = loss_attrs, .samples = scored_samples,
         .rules = {ROW_CASE("rank(labels) < rank(logits)", "logits",
                            "softmax(logits) - one_hot(labels, "
                            "depth=shape(logits)[-1])") "; " ROW_RULE("logits", "softmax(logits) "

@@ -8,7 +8,8 @@ enum {
   MARK_LEADS = 2,   /* a gradient flows from the output to it */
   MARK_WANTED = 4,  /* it is, or depends on, something whose gradient is wanted */
   MARK_TOUCHED = 8, /* something adds to its adjoint already */
-  MARK_TAPE = 16    /* runs on the tape */
+  MARK_TAPE = 16,   /* runs on the tape */
+  MARK_TENSOR = 32  /* needed, and no scalar */
 };
 
 struct planner {
@@ -85,9 +86,14 @@ static void place_scalars(struct planner *p) {
   struct plan *plan = p->plan;
   size_t next = 1; /* slot 0 is nobody's */
   for (size_t i = 0; i < plan->node_count; i++) {
+    if (!(p->marks[i] & MARK_NEEDED)) continue;
     const struct node *node = graph_node(p->graph, (node_id)i);
-    if (!(p->marks[i] & MARK_NEEDED) || !is_scalar(p->graph, node)) continue;
+    if (!is_scalar(p->graph, node)) {
+      p->marks[i] |= MARK_TENSOR;
+      continue;
+    }
     plan->value[i] = next++;
+    if (!node->op) *vec_push(p->arena, &plan->starts) = (node_id)i;
     if (is_active(p, (node_id)i)) plan->bar[i] = plan->value[i];
   }
   plan->scalars = (next + ALIGN - 1) / ALIGN * ALIGN;
@@ -97,9 +103,10 @@ static void place_scalars(struct planner *p) {
 static void place_tensors(struct planner *p) {
   struct plan *plan = p->plan;
   for (size_t i = 0; i < plan->node_count; i++) {
+    if (!(p->marks[i] & MARK_TENSOR)) continue;
     const struct node *node = graph_node(p->graph, (node_id)i);
-    if (!(p->marks[i] & MARK_NEEDED) || is_scalar(p->graph, node)) continue;
     bool outside = !node->op && !p->options->own_starts;
+    if (!node->op && !outside) *vec_push(p->arena, &plan->starts) = (node_id)i;
     plan->value[i] = outside ? PLACE_OUTSIDE : take_place(&plan->values, node->shape->size);
     if (is_active(p, (node_id)i)) plan->bar[i] = take_place(&plan->bars, node->shape->size);
   }

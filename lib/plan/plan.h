@@ -56,6 +56,7 @@ struct plan {
   VEC(struct plan_call) calls;
   VEC(struct span) forward, backward; /* backward: in the order in which it runs */
   VEC(struct stretch) clear;
+  VEC(node_id) starts; /* start nodes whose values a run copies */
   size_t scalars; /* slots of scalars, at the start of values and adjoints alike */
   size_t values, bars, scratch; /* doubles of each */
 };

@@ -968,7 +968,7 @@ static size_t check_corners(struct bench *b) {
   b->lenient = b->op->convention && strstr(b->op->convention, "not finite");
   for (int round = 0; round < ROUNDS; round++) {
     draw_corners(b, round);
-    kinks += check_corner(b, round % 8 == 0);
+    kinks += check_corner(b, round % 4 == 0);
   }
   return kinks;
 }
@@ -1036,6 +1036,32 @@ static void check_row(const struct op *op, struct text *complaints) {
     text_printf(complaints, "  %s: the row is not complete\n", op->name);
 }
 
+/* Whether a sample says "NAME=" and then, where one is asked for, that value. */
+static bool is_sampled(const struct op *op, const char *name, const char *value) {
+  char wanted[80];
+  const int size = snprintf(wanted, sizeof wanted, "%s=%s", name, value);
+  for (const struct op_sample *sample = op->samples; sample->shapes; sample++) {
+    const char *at = strstr(sample->attrs, wanted);
+    const char end = at ? at[size] : '?';
+    if (at && (!*value || !end || end == ',') && (at == sample->attrs || at[-1] == ' '))
+      return true;
+  }
+  return false;
+}
+
+/* Every attribute is tried, and every word of it that is not the default. */
+static void check_samples(const struct op *op, struct text *complaints) {
+  for (size_t i = 0; i < op_attr_count(op); i++) {
+    const struct attr_spec *spec = &op->attrs[i];
+    if (!is_sampled(op, spec->name, ""))
+      text_printf(complaints, "  %s: no sample has %s\n", op->name, spec->name);
+    for (unsigned k = 0; spec->words && spec->words[k]; k++)
+      if (k != spec->fallback.word && !is_sampled(op, spec->name, spec->words[k]))
+        text_printf(complaints, "  %s: no sample has %s=%s\n", op->name, spec->name,
+                    spec->words[k]);
+  }
+}
+
 /* Everything there is to check of an op. */
 static void check_op(const struct op *op, struct text *complaints) {
   check_row(op, complaints);
@@ -1044,6 +1070,7 @@ static void check_op(const struct op *op, struct text *complaints) {
     return;
   }
   size_t kinks = 0;
+  check_samples(op, complaints);
   for (const struct op_sample *sample = op->samples; sample->shapes; sample++)
     kinks += check_sample(op, sample, complaints);
   if (op->convention && !kinks && !complaints->count)
