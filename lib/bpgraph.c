@@ -23,6 +23,7 @@ struct bp_result {
   struct bp_net *owner;
   struct arena arena;
   struct result result;
+  const char *output;
 };
 
 /* ---- memory ------------------------------------------------------------------------------ */
@@ -158,8 +159,12 @@ struct evaluating {
 static void run(void *argument) {
   struct evaluating *evaluating = argument;
   bp_result *result = evaluating->result;
-  evaluating->done = evaluate(&result->result, &result->arena, &result->owner->net,
-                              &evaluating->options);
+  if (!evaluate(&result->result, &result->arena, &result->owner->net, &evaluating->options)) return;
+  struct text name;
+  text_init(&name, &result->arena, NULL, NULL);
+  graph_print_name(&result->owner->net.graph, result->result.plan.output, &name);
+  result->output = text_string(&name);
+  evaluating->done = true;
 }
 
 bp_result *bp_evaluate(bp_net *net, const bp_evaluate_options *given) {
@@ -210,10 +215,7 @@ const double *bp_gradient(const bp_result *result, const char *node, bp_shape *s
   return id == NODE_NONE || !result->result.gradients ? NULL : run_bar(&result->result.run, id);
 }
 
-const char *bp_output(const bp_result *result) {
-  const struct node *node = graph_node(&result->result.net->graph, result->result.plan.output);
-  return node->name ? node->name : "";
-}
+const char *bp_output(const bp_result *result) { return result->output; }
 
 /* ---- exporting --------------------------------------------------------------------------- */
 

@@ -624,6 +624,7 @@ static enum outcome lower_item(struct scope *scope, const struct expr_item *item
 bool lower_expr(struct scope *scope, const struct expr_item *items, size_t count,
                 struct value *out) {
   size_t bottom = scope->stack.count;
+  vec_room(scope->arena, &scope->stack, bottom + 1);
   for (size_t i = 0; i < count; i++) {
     size_t taken = operands_of(&items[i]);
     struct value *operands = scope->stack.at + scope->stack.count - taken, result;

@@ -94,9 +94,8 @@ static enum outcome call_in_formula(struct scope *scope, const struct expr_item 
   }
   node_id of = arguments[0].node;
   const struct shape *shape = graph_node(scope->graph, of)->shape;
-  double *value = ARENA_ARRAY(scope->arena, double, shape->size + 1);
   *vec_push(scope->arena, &reading->grads) = of;
-  *out = make_node(graph_start(scope->graph, ROLE_LITERAL, shape, value, name->mark), name->mark,
+  *out = make_node(graph_start(scope->graph, ROLE_INPUT, shape, NULL, name->mark), name->mark,
                    name->text);
   return OUTCOME_DONE;
 }

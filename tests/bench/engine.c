@@ -1,8 +1,6 @@
-/* raw_blas [REPEATS]: the dense work of two nets, done by OpenBLAS alone on one thread with warm
- * buffers: what an engine that calls it can reach at best. The core is OpenBLAS's choice;
- * OPENBLAS_CORETYPE overrules it. Prints medians in milliseconds. */
-#define _DEFAULT_SOURCE /* setenv */
-#include "stopwatch.h"
+/* engine TAPE1E5 TAPE1E6 PRODUCT MLP [REPEATS]: the engine's two passes alone, once a net is loaded:
+ * nanoseconds a node on scalar nets, and dense nets against the same work done by OpenBLAS alone,
+ * in turn within one process, on one thread and with warm buffers. */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdbool.h>
@@ -11,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/evaluate.h"
+#include "stopwatch.h"
 
 enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 };
 
@@ -23,7 +24,7 @@ static bool open_blas(void) {
   void *library = dlopen("libopenblas.so.0", RTLD_NOW);
   void *symbol = library ? dlsym(library, "cblas_dgemm") : NULL;
   if (!symbol) {
-    fprintf(stderr, "raw_blas: %s\n", dlerror());
+    fprintf(stderr, "engine: %s\n", dlerror());
     return false;
   }
   memcpy(&dgemm, &symbol, sizeof symbol);
@@ -56,33 +57,81 @@ static double *uniform(size_t count) { /* in [-1/2, 1/2) */
   return values;
 }
 
+/* ---- the engine ------------------------------------------------------------------------------- */
+
+struct loaded {
+  struct arena arena;
+  struct report report;
+  struct net net;
+  struct result result;
+};
+
+/* Loads a net and runs it once; ends the program where that fails. */
+static void open_net(struct loaded *loaded, const char *path) {
+  arena_init(&loaded->arena, NULL);
+  report_init(&loaded->report, &loaded->arena);
+  const struct load_options load = {.path = path};
+  const struct evaluate_options options = {.of = NULL};
+  if (net_load(&loaded->net, &loaded->arena, &loaded->report, &load) &&
+      evaluate(&loaded->result, &loaded->arena, &loaded->net, &options))
+    return;
+  fprintf(stderr, "engine: cannot run %s\n", path);
+  exit(2);
+}
+
+/* Milliseconds of one forward and one backward pass. */
+static void time_run(struct run *run, double *forward, double *backward) {
+  double start = now_ms();
+  run_forward(run);
+  double middle = now_ms();
+  run_backward(run, NULL);
+  *backward = now_ms() - middle;
+  *forward = middle - start;
+}
+
+/* Returns nanoseconds a node, forward and reverse. */
+static double time_tape(const char *path, int repeats) {
+  struct loaded loaded;
+  open_net(&loaded, path);
+  double *forward = uniform((size_t)repeats), *backward = uniform((size_t)repeats);
+  for (int i = 0; i < repeats; i++) time_run(&loaded.result.run, &forward[i], &backward[i]);
+  double nodes = (double)loaded.result.plan.tape.count;
+  double there = median(forward, repeats) * 1e6 / nodes;
+  double back = median(backward, repeats) * 1e6 / nodes;
+  printf("%9.0f scalar nodes     forward %6.2f  reverse %6.2f  both %6.2f ns a node\n", nodes, there,
+         back, there + back);
+  free(forward), free(backward);
+  arena_free(&loaded.arena);
+  return there + back;
+}
+
+static void print_ratio(const char *title, double *raw, double *ours, int repeats) {
+  double a = median(raw, repeats), b = median(ours, repeats);
+  printf("%-24s  OpenBLAS alone %8.3f  engine %8.3f ms  ratio %.3f\n", title, a, b, b / a);
+}
+
+/* ---- the same by hand ------------------------------------------------------------------------- */
+
 /* y = x w with x 64x4096 and w 4096x4096, and both backward products. */
-static void time_product(int repeats) {
+static void time_product(const char *path, int repeats) {
   enum { N = 64, D = 4096, M = 4096 };
-  double *x = uniform((size_t)N * D);
-  double *w = uniform((size_t)D * M);
-  double *dy = uniform((size_t)N * M);
-  double *y = uniform((size_t)N * M);
-  double *dx = uniform((size_t)N * D);
-  double *dw = uniform((size_t)D * M);
-  double *forward = uniform((size_t)repeats);
-  double *backward = uniform((size_t)repeats);
-  double *both = uniform((size_t)repeats);
-  product(N, M, D, x, w, y);
-  for (int i = 0; i < repeats; i++) {
+  double *x = uniform((size_t)N * D), *w = uniform((size_t)D * M), *dy = uniform((size_t)N * M);
+  double *y = uniform((size_t)N * M), *dx = uniform((size_t)N * D), *dw = uniform((size_t)D * M);
+  double *raw = uniform((size_t)repeats), *ours = uniform((size_t)repeats), back;
+  struct loaded loaded;
+  open_net(&loaded, path);
+  for (int i = -1; i < repeats; i++) { /* the first round warms up */
     double start = now_ms();
     product(N, M, D, x, w, y);
-    double middle = now_ms();
     product_da(N, M, D, dy, w, dx);
     product_db(N, M, D, x, dy, dw);
-    double end = now_ms();
-    forward[i] = middle - start;
-    backward[i] = end - middle;
-    both[i] = end - start;
+    raw[i < 0 ? 0 : i] = now_ms() - start;
+    time_run(&loaded.result.run, &ours[i < 0 ? 0 : i], &back);
+    ours[i < 0 ? 0 : i] += back;
   }
-  printf("product 64x4096x4096      forward %8.3f  backward %8.3f  both %8.3f ms\n",
-         median(forward, repeats), median(backward, repeats), median(both, repeats));
-  double *buffers[] = {x, w, dy, y, dx, dw, forward, backward, both};
+  print_ratio("product 64x4096x4096", raw, ours, repeats);
+  arena_free(&loaded.arena);
+  double *buffers[] = {x, w, dy, y, dx, dw, raw, ours};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) free(buffers[i]);
 }
 
@@ -142,7 +191,7 @@ static void mlp_backward(struct mlp *net) {
   column_sums(HIDDEN, net->dh, net->db1);
 }
 
-static void time_mlp(int repeats) {
+static void time_mlp(const char *path, int repeats) {
   struct mlp net = {
       .x = uniform((size_t)BATCH * IN),
       .w1 = uniform((size_t)IN * HIDDEN),
@@ -160,35 +209,35 @@ static void time_mlp(int repeats) {
       .db2 = uniform(OUT),
   };
   for (int i = 0; i < BATCH * OUT; i++) net.t[i] = i % OUT == i / OUT % OUT;
-  double *forward = uniform((size_t)repeats);
-  double *backward = uniform((size_t)repeats);
-  double *both = uniform((size_t)repeats);
-  double loss = mlp_forward(&net);
-  for (int i = 0; i < repeats; i++) {
+  double *raw = uniform((size_t)repeats), *ours = uniform((size_t)repeats), back, loss = 0;
+  struct loaded loaded;
+  open_net(&loaded, path);
+  for (int i = -1; i < repeats; i++) {
     double start = now_ms();
-    loss = mlp_forward(&net);
-    double middle = now_ms();
+    loss += mlp_forward(&net);
     mlp_backward(&net);
-    double end = now_ms();
-    forward[i] = middle - start;
-    backward[i] = end - middle;
-    both[i] = end - start;
+    raw[i < 0 ? 0 : i] = now_ms() - start;
+    time_run(&loaded.result.run, &ours[i < 0 ? 0 : i], &back);
+    ours[i < 0 ? 0 : i] += back;
   }
-  printf("mlp 784-128-10, batch 64  forward %8.3f  backward %8.3f  both %8.3f ms  (loss %.3f)\n",
-         median(forward, repeats), median(backward, repeats), median(both, repeats), loss);
-  double *buffers[] = {net.x,  net.w1,  net.b1,  net.w2,  net.b2,  net.t,   net.h,    net.s, net.ds,
-                       net.dh, net.dw1, net.db1, net.dw2, net.db2, forward, backward, both};
+  if (!isfinite(loss)) exit(3); /* and nothing was optimised away */
+  print_ratio("MLP 784-128-10, batch 64", raw, ours, repeats);
+  arena_free(&loaded.arena);
+  double *buffers[] = {net.x,  net.w1,  net.b1,  net.w2,  net.b2,  net.t, net.h,   net.s,
+                       net.ds, net.dh,  net.dw1, net.db1, net.dw2, net.db2, raw, ours};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) free(buffers[i]);
 }
 
 int main(int argc, char **argv) {
-  long repeats = argc > 1 ? strtol(argv[1], NULL, 10) : 15;
-  if (repeats < 1 || repeats > 10000) {
-    fputs("usage: raw_blas [REPEATS]\n", stderr);
+  long repeats = argc > 5 ? strtol(argv[5], NULL, 10) : 15;
+  if (argc < 5 || repeats < 1 || repeats > 10000) {
+    fputs("usage: engine TAPE1E5 TAPE1E6 PRODUCT MLP [REPEATS]\n", stderr);
     return 2;
   }
   if (!open_blas()) return 3;
-  time_product((int)repeats);
-  time_mlp((int)repeats * 100);
+  double small = time_tape(argv[1], (int)repeats * 10), large = time_tape(argv[2], (int)repeats);
+  printf("1e6 nodes take %.1f times as long as 1e5\n", 10 * large / small);
+  time_product(argv[3], (int)repeats);
+  time_mlp(argv[4], (int)repeats * 100);
   return 0;
 }
