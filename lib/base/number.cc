@@ -132,8 +132,9 @@ size_t number_format(char out[NUMBER_SIZE], double value) {
 
 size_t number_round(char out[NUMBER_SIZE], double value, int digits) {
   if (!std::isfinite(value)) return number_format(out, value);
+  if (value == 0) return copy(out, "0");  // also for -0, whose sign only confuses people
   auto format = std::chars_format::general;
-  if (std::fabs(value) >= 1e-5 && std::fabs(value) < 1 && value != 0) {
+  if (std::fabs(value) >= 1e-5 && std::fabs(value) < 1) {
     // %g would switch to an exponent at 1e-4; a person reads 0.00002 more easily.
     char whole[NUMBER_SIZE];
     int places = digits - 1 - static_cast<int>(std::floor(std::log10(std::fabs(value))));

@@ -108,6 +108,10 @@ void report_see(struct report *report, struct mark mark, const char *format, ...
   *vec_push(report->arena, &report->messages) = note;
 }
 
+bool report_full(const struct report *report) {
+  return report->counts[SEVERITY_ERROR] >= REPORT_LIMIT;
+}
+
 bool report_failed(const struct report *report) {
   return report->counts[SEVERITY_ERROR] || report->counts[SEVERITY_FAILURE];
 }
@@ -204,17 +208,27 @@ const char *severity_name(enum severity severity) {
 unsigned diag_number(enum diag id) { return catalogue[id].number; }
 const char *diag_meaning(enum diag id) { return catalogue[id].meaning; }
 
-/* Adds a user's text so that no terminal can be led astray by control characters in it. */
-static void add_visible(struct text *out, const char *text, size_t size) {
-  for (size_t i = 0; i < size; i++) {
-    unsigned char c = (unsigned char)text[i];
-    if (c == '\t')
+/* Adds a user's text so that no terminal can be led astray by what is in it: control characters,
+ * marks of direction, malformed bytes.  Returns how many columns it takes. */
+static size_t add_visible(struct text *out, const char *text, size_t size) {
+  size_t columns = 0, length;
+  for (size_t i = 0; i < size; i += length) {
+    uint32_t code = utf8_decode(text + i, size - i, &length);
+    char escape[16];
+    int width = 0;
+    if (code == UINT32_MAX || (length == 1 && code != '\t' && utf8_is_hidden(code)))
+      width = snprintf(escape, sizeof escape, "\\x%02x", (unsigned char)text[i]);
+    else if (code != '\t' && utf8_is_hidden(code))
+      width = snprintf(escape, sizeof escape, "<U+%04X>", (unsigned)code);
+    if (width)
+      text_add(out, escape, (size_t)width);
+    else if (code == '\t')
       text_char(out, ' ');
-    else if (c < 0x20 || c == 0x7f)
-      text_printf(out, "\\x%02x", c);
     else
-      text_char(out, (char)c);
+      text_add(out, text + i, length);
+    columns += width ? (size_t)width : utf8_width(text + i, length);
   }
+  return columns;
 }
 
 enum { LINE_SHOWN = 100 }; /* characters of a source line that are shown */
@@ -225,15 +239,17 @@ static void print_line(const struct place *place, struct mark mark, const char *
   size_t first = place->column > LINE_SHOWN - 20 ? place->column - LINE_SHOWN / 2 : 1;
   const char *at = utf8_skip(place->text, place->size, first - 1);
   const char *end = utf8_skip(at, (size_t)(place->text + place->size - at), LINE_SHOWN);
-  text_printf(out, "%6zu | ", place->line);
-  if (first > 1) text_puts(out, "...");
-  add_visible(out, at, (size_t)(end - at));
-  if (end < place->text + place->size) text_puts(out, "...");
-  text_puts(out, "\n       | ");
-  text_fill(out, ' ', (first > 1 ? 3 : 0) + place->column - first);
   const char *caret = utf8_skip(place->text, place->size, place->column - 1);
   size_t size = mark.end - mark.start, rest = caret < end ? (size_t)(end - caret) : 0;
-  size_t width = utf8_count(caret, size < rest ? size : rest);
+  if (size > rest) size = rest;
+  text_printf(out, "%6zu | ", place->line);
+  if (first > 1) text_puts(out, "...");
+  size_t before = add_visible(out, at, (size_t)(caret - at));
+  size_t width = add_visible(out, caret, size);
+  add_visible(out, caret + size, rest - size);
+  if (end < place->text + place->size) text_puts(out, "...");
+  text_puts(out, "\n       | ");
+  text_fill(out, ' ', (first > 1 ? 3 : 0) + before);
   text_puts(out, on);
   text_char(out, '^');
   if (width > 1) text_fill(out, '~', width - 1);

@@ -80,6 +80,9 @@ void report_hint(struct report *report, const char *format, ...) PRINTF_LIKE(2, 
 void report_see(struct report *report, struct mark mark, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
+/* Whether no more errors are kept: then a hint is not worth being looked for. */
+bool report_full(const struct report *report);
+
 /* Whether anything so bad that no answer can be given was added. */
 bool report_failed(const struct report *report);
 

@@ -25,7 +25,19 @@ size_t utf8_find_bad(const char *text, size_t size);
  * spaces, punctuation, operators or symbols. */
 size_t utf8_name(const char *text, size_t size);
 
-/* The edit distance of two texts in bytes, a swap of neighbours counting 1; limit + 1 at most. */
+/* How many columns of a terminal text[0..size) takes: East Asian characters and most pictures two,
+ * what combines with its neighbour none. */
+size_t utf8_width(const char *text, size_t size);
+
+/* Whether a character cannot be seen, or changes how others are seen: blanks beyond ASCII, marks of
+ * direction, controls. */
+bool utf8_is_hidden(uint32_t code);
+
+/* The edit distance of two texts in bytes, a swap of neighbours counting 1 and a change of case
+ * nothing; limit + 1 at most. */
 size_t edit_distance(const char *a, size_t a_size, const char *b, size_t b_size, size_t limit);
+
+/* How far a misspelt name of this size may be from the one that was meant. */
+size_t edit_limit(size_t size);
 
 #endif
