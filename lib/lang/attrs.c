@@ -131,15 +131,18 @@ bool bind_attr(struct scope *scope, const struct op *op, const struct attr_spec 
   bool word = value->kind == VALUE_WORD && value->item;
   bool name = word && scope->fold && spec->type == ATTR_TEXT;
   bool fits = !name && binders[spec->type].bind(scope, spec, &found, out);
-  if (!fits && word) {
+  bool wants_word = spec->type == ATTR_WORD || spec->type == ATTR_BOOL;
+  bool defined = word && value->item->id != UINT32_MAX;
+  if (!fits && word && (defined || !wants_word)) {
     /* No word of the op: then it is a name. */
     if (!scope->find(scope, value->item, &found)) return false;
+    if (found.kind == VALUE_NODE) found.text = value->text;
     if (found.kind == VALUE_NONE) {
       *out = spec->fallback;
       return true;
     }
     fits = binders[spec->type].bind(scope, spec, &found, out);
   }
-  if (!fits) report_wrong(scope, op, spec, value);
+  if (!fits) report_wrong(scope, op, spec, &found);
   return fits;
 }

@@ -31,8 +31,12 @@ static struct mark mark_of(const struct parser *p, size_t start, size_t end) {
   const struct expr_text *text = p->text;
   if (!text->base) return (struct mark){0, 0};
   if (!text->map) return (struct mark){text->base + (uint32_t)start, text->base + (uint32_t)end};
-  uint32_t last = end > start ? text->map[end - 1] + 1 : text->map[start];
+  uint32_t last = end > start ? text->ends[end - 1] : text->map[start];
   return (struct mark){text->map[start], last};
+}
+
+static bool is_word(const char *at, size_t size, const char *word) {
+  return strlen(word) == size && !memcmp(at, word, size);
 }
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
@@ -77,27 +81,68 @@ static const struct {
     {"!", "write logical_not(a), or != for 'not equal'"},
     {"//", "write floor(a / b)"},
     {"%", "write mod(a, b)"},
-    {"=", "write == to compare; name=value stands in calls only"},
+    {"=", "write == to compare; name=value stands in calls only, and nothing is assigned"},
+    {">", "write != for 'not equal'"},
     {"and ", "write logical_and(a, b)"},
     {"or ", "write logical_or(a, b)"},
     {"if ", "write where(cond, a, b)"},
     {"?", "write where(cond, a, b)"},
+    {"&", "write logical_and(a, b)"},
+    {"|", "write logical_or(a, b), or abs(x) for |x|"},
+    {"~", "write logical_not(a)"},
+    {"...", "write : for each axis that stays whole"},
     {"\xe2\x88\x92", "write - for minus"},
+    {"\xe2\x80\x90", "write - for minus"},
+    {"\xe2\x80\x91", "write - for minus"},
+    {"\xe2\x80\x92", "write - for minus"},
     {"\xe2\x80\x93", "write - for minus"},
+    {"\xe2\x80\x94", "write - for minus"},
+    {"\xe2\x88\x97", "write * for a product"},
+    {"\xe2\x8b\x85", "write * for a product, @ for a matrix product"},
+    {"\xe2\x88\x98", "write * for the product entry by entry"},
+    {"\xe2\x8a\x97", "write outer(x, y) for the outer product"},
     {"\xc3\x97", "write * for a product"},
     {"\xc2\xb7", "write * for a product, @ for a matrix product"},
     {"\xe2\x8a\x99", "write * for the product entry by entry"},
     {"\xc3\xb7", "write / for a quotient"},
     {"\xc2\xb2", "write ** 2"},
+    {"\xc2\xb3", "write ** 3"},
+    {"\xe2\x88\x91", "write sum(x)"},
+    {"\xe2\x88\x8f", "write prod(x)"},
+    {"\xe2\x88\x9e", "write inf"},
+    {"\xe2\x80\x9c", "write straight quotes: \""},
+    {"\xe2\x80\x9d", "write straight quotes: \""},
+    {"\xe2\x80\x98", "write straight quotes: \""},
+    {"\xe2\x80\x99", "write x.T for the transpose of a matrix"},
     {"\xe2\x88\x9a", "write sqrt(x)"},
     {"\xe2\x89\xa4", "write <="},
     {"\xe2\x89\xa5", "write >="},
     {"\xe2\x89\xa0", "write !="},
 };
 
+/* Whether the last thing that was read is this name. */
+static bool is_after(const struct parser *p, const char *name) {
+  size_t size = strlen(name);
+  return p->end >= size && !memcmp(p->text->at + p->end - size, name, size) &&
+         (p->end == size || !utf8_name(p->text->at + p->end - size - 1, size + 1));
+}
+
+/* An operand stands where an operator should. */
+static void hint_missing_operator(struct parser *p, char next) {
+  if (is_after(p, "not"))
+    report_hint(p->report, "write logical_not(a)");
+  else if (next == '(' || next == '.' || (next >= '0' && next <= '9') ||
+           utf8_name(p->text->at + p->at, p->text->size - p->at))
+    report_hint(p->report, "write x * y for a product, f(x) for a call");
+}
+
 static void hint_habit(struct parser *p) {
   const char *at = p->text->at + p->at;
   size_t left = p->text->size - p->at;
+  if (left > 1 && at[0] == '^' && (at[1] == 'T' || at[1] == 't')) {
+    report_hint(p->report, "write x.T for the transpose of a matrix");
+    return;
+  }
   for (size_t i = 0; i < sizeof habits / sizeof *habits; i++) {
     size_t size = strlen(habits[i].text);
     if (size <= left && !memcmp(at, habits[i].text, size)) {
@@ -105,6 +150,17 @@ static void hint_habit(struct parser *p) {
       return;
     }
   }
+}
+
+static const char an_operator[] = "an operator";
+
+/* The last character that is no space, to which a text's end is pointed. */
+static struct mark last_mark(const struct parser *p) {
+  size_t end = p->text->size;
+  while (end && is_space(p->text->at[end - 1])) end--;
+  size_t start = end ? end - 1 : 0;
+  while (start && ((unsigned char)p->text->at[start] & 0xc0) == 0x80) start--;
+  return mark_of(p, start, end);
 }
 
 /* Complains about what stands at the current place, where `wanted` was expected. */
@@ -122,12 +178,21 @@ static bool fail_expected(struct parser *p, const char *wanted) {
     double number;
     if (!size) number_scan(at, left, &number, &size);
     if (!size) utf8_decode(at, left, &size);
-    text_printf(&why, "%s is expected here, not '%s'", wanted, report_quote(p->report, at, size));
+    size_t length;
+    uint32_t code = utf8_decode(at, left, &length);
+    if (utf8_is_hidden(code))
+      text_printf(&why, "%s is expected here, not the invisible character U+%04X", wanted,
+                  (unsigned)code);
+    else
+      text_printf(&why, "%s is expected here, not '%s'", wanted,
+                  report_quote(p->report, at, size));
   }
   struct mark mark = mark_of(p, p->at, p->at + size);
-  if (!next && p->end > 0) mark = mark_of(p, p->end - 1, p->end);
+  if (!next) mark = last_mark(p);
   report_add(p->report, mark, BP(EXPECTED), text_string(&why));
-  if (next) hint_habit(p);
+  if (!next) return false;
+  if (wanted == an_operator) hint_missing_operator(p, next);
+  hint_habit(p);
   return false;
 }
 
@@ -148,6 +213,27 @@ static bool take(struct parser *p, char c) {
 }
 
 
+/* What to write for a number with a name right behind it: 2x, 1_000, 0x10, 1e. */
+static void hint_number(struct parser *p, size_t start, size_t size, size_t name) {
+  const char *text = p->text->at + start, *tail = text + size;
+  char plain[2 * NUMBER_SIZE];
+  size_t length = 0;
+  double value;
+  if (size + name < sizeof plain)
+    for (size_t i = 0; i < size + name; i++)
+      if (text[i] != '_') plain[length++] = text[i];
+  if (length && length < size + name && tail[0] == '_' &&
+      number_parse(plain, length, &value) == NUMBER_INTEGER)
+    report_hint(p->report, "write %.*s", (int)length, plain);
+  else if (size == 1 && text[0] == '0' && strchr("xXoObB", tail[0]))
+    report_hint(p->report, "write a decimal number");
+  else if (name == 1 && (tail[0] == 'e' || tail[0] == 'E'))
+    report_hint(p->report, "an exponent needs digits: 1e-3");
+  else
+    report_hint(p->report, "write %.*s * %.*s for a product", (int)size, text,
+                (int)(name > 40 ? 40 : name), tail);
+}
+
 static bool parse_number(struct parser *p) {
   double value;
   size_t size, start = p->at;
@@ -165,8 +251,7 @@ static bool parse_number(struct parser *p) {
   if (!name) return true;
   report_add(p->report, mark_of(p, start, p->at + name), BP(EXPECTED),
              "a number runs into a name");
-  report_hint(p->report, "write %.*s * %.*s for a product", (int)size, p->text->at + start,
-              (int)(name > 40 ? 40 : name), p->text->at + p->at);
+  hint_number(p, start, size, name);
   return false;
 }
 
@@ -194,8 +279,11 @@ static bool parse_arguments(struct parser *p, uint32_t *count) {
     p->at += name;
     bool keyword = name && peek(p) == '=' && look(p, 1) != '=';
     if (!keyword) p->at = start;
-    if (keywords && !keyword)
-      return fail_expected(p, "name=value, as all arguments after a named one,");
+    if (keywords && !keyword) {
+      fail_expected(p, "name=value");
+      report_hint(p->report, "arguments without a name come first");
+      return false;
+    }
     keywords = keywords || keyword;
     if (keyword) p->at++, p->constant = true;
     size_t first = p->out->items.count;
@@ -207,10 +295,6 @@ static bool parse_arguments(struct parser *p, uint32_t *count) {
     p->constant = outside;
   }
   return true;
-}
-
-static bool is_word(const char *at, size_t size, const char *word) {
-  return strlen(word) == size && !memcmp(at, word, size);
 }
 
 static bool parse_name(struct parser *p) {
@@ -262,7 +346,12 @@ static bool parse_primary(struct parser *p) {
     if (!parse_list(p, start)) return false;
   } else {
     if (!parse_compare(p)) return false;
-    if (!take(p, ')')) return fail_expected(p, "')'");
+    if (!take(p, ')')) {
+      bool list = peek(p) == ',';
+      fail_expected(p, "')'");
+      if (list) report_hint(p->report, "write [a, b] for a list");
+      return false;
+    }
     struct expr_item *inner = &p->out->items.at[p->out->items.count - 1];
     inner->text = mark_of(p, start, p->end);
   }
@@ -315,18 +404,43 @@ static bool parse_indices(struct parser *p, size_t from) {
   return true;
 }
 
+/* x.sum(), np.exp(x), x.t(): what to write instead. */
+static void hint_function(struct parser *p, size_t start, size_t size, size_t from) {
+  static const char *const libraries[] = {"np", "numpy", "torch", "math", "F", "nn", "tf", "jnp",
+                                          "jax"};
+  const char *name = p->text->at + start, *operand = p->text->at + from;
+  size_t first = utf8_name(operand, start - from), left = start - from - 1;
+  int shown = (int)(size > 40 ? 40 : size);
+  while (left && (is_space(operand[left - 1]) || operand[left - 1] == '.')) left--;
+  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+    if (is_word(operand, first, libraries[i])) {
+      report_hint(p->report, "write %.*s(...)", shown, name);
+      return;
+    }
+  if (is_word(name, size, "t") || is_word(name, size, "T")) {
+    report_hint(p->report, "write .T without parentheses");
+    return;
+  }
+  if (left > 2 && operand[0] == '(' && operand[left - 1] == ')') operand++, left -= 2;
+  report_hint(p->report, "write %.*s(%.*s)", shown, name, (int)(left > 40 ? 40 : left), operand);
+}
+
 static bool parse_member(struct parser *p, size_t from) {
   p->at++;
   skip_space(p);
   size_t start = p->at, size = utf8_name(p->text->at + start, p->text->size - start);
-  if (!size) return fail_expected(p, "T, mT or shape");
+  if (!size) {
+    bool part = look(p, 0) >= '0' && look(p, 0) <= '9';
+    fail_expected(p, "T, mT or shape");
+    if (part) report_hint(p->report, "only options know the parts of an expression by number: give "
+                                     "the part a name of its own");
+    return false;
+  }
   p->at = p->end = start + size;
   if (peek(p) == '(') {
     report_add(p->report, mark_of(p, start, start + size), BP(EXPECTED),
                "ops are called as functions, not as members");
-    int shown = (int)(size > 40 ? 40 : size);
-    report_hint(p->report, "write %.*s(%.*s)", shown, p->text->at + start,
-                (int)(start - from > 41 ? 40 : start - from - 1), p->text->at + from);
+    hint_function(p, start, size, from);
     return false;
   }
   set_name(p, push(p, EXPR_MEMBER, start, start + size, from), start, start + size);
@@ -477,7 +591,7 @@ static bool parse_compare(struct parser *p) {
 
 static bool parse_whole(struct parser *p) {
   if (!parse_compare(p)) return false;
-  return !peek(p) || fail_expected(p, "an operator");
+  return !peek(p) || fail_expected(p, an_operator);
 }
 
 bool expr_parse(struct arena *arena, struct report *report, const struct expr_text *text,

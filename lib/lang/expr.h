@@ -82,7 +82,8 @@ struct expr_text {
   const char *at;
   size_t size;
   uint32_t base;       /* the mark of its first byte, 0: none */
-  const uint32_t *map; /* the mark of each byte and of the end, where they do not simply follow */
+  /* Where each byte (and the end) starts, and where each ends, if they do not simply follow. */
+  const uint32_t *map, *ends;
 };
 
 /* Appends the items of an expression to `out`; `constant` says that all of it stands where only

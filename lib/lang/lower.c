@@ -88,23 +88,31 @@ bool value_list(const struct scope *scope, const struct value *value, struct val
   return true;
 }
 
-/* The shape of a nested list; false where it is ragged or holds something else than numbers. */
-static bool list_dims(const struct scope *scope, const struct value *value, struct dims *dims,
-                      unsigned level) {
-  double number;
-  if (value->kind != VALUE_LIST)
-    return level == dims->rank && value_number(scope, value, &number);
-  if (level >= RANK_MOST) return false;
-  if (level == dims->rank) dims->at[dims->rank++] = (int64_t)value->list.count;
-  if (dims->at[level] != (int64_t)value->list.count) return false;
-  for (size_t i = 0; i < value->list.count; i++) {
-    if (i == 0 && level + 1 == dims->rank && value->list.at[0].kind == VALUE_LIST) {
-      if (!list_dims(scope, &value->list.at[0], dims, level + 1)) return false;
-    } else if (!list_dims(scope, &value->list.at[i], dims, level + 1)) {
-      return false;
-    }
+/* The shape that the first items of a nested list suggest. */
+static struct dims guess_dims(const struct value *value) {
+  struct dims dims = {.rank = 0};
+  while (value->kind == VALUE_LIST && dims.rank < RANK_MOST) {
+    dims.at[dims.rank++] = (int64_t)value->list.count;
+    if (!value->list.count) break;
+    value = &value->list.at[0];
   }
-  return true;
+  return dims;
+}
+
+/* The first part of a nested list that makes it ragged or is no number; NULL where it is fine. */
+static const struct value *find_misfit(const struct scope *scope, const struct value *value,
+                                       const struct dims *dims, unsigned level) {
+  double number;
+  if (value->kind != VALUE_LIST) {
+    bool fits = level == dims->rank && value->kind != VALUE_TRUTH;
+    return fits && value_number(scope, value, &number) ? NULL : value;
+  }
+  if (level == dims->rank || dims->at[level] != (int64_t)value->list.count) return value;
+  for (size_t i = 0; i < value->list.count; i++) {
+    const struct value *misfit = find_misfit(scope, &value->list.at[i], dims, level + 1);
+    if (misfit) return misfit;
+  }
+  return NULL;
 }
 
 static double *fill_list(const struct scope *scope, const struct value *value, double *to) {
@@ -117,10 +125,17 @@ static double *fill_list(const struct scope *scope, const struct value *value, d
 }
 
 static node_id list_node(struct scope *scope, const struct value *value) {
-  struct dims dims = {.rank = 0};
-  if (!list_dims(scope, value, &dims, 0)) {
-    report_add(scope->report, value->text, BP(RAGGED),
-               "a list that stands for a tensor holds numbers and is rectangular");
+  struct dims dims = guess_dims(value);
+  const struct value *misfit = find_misfit(scope, value, &dims, 0);
+  double number;
+  if (misfit && (misfit->kind == VALUE_LIST || value_number(scope, misfit, &number))) {
+    report_add(scope->report, misfit->text, BP(RAGGED), "this does not fit its neighbours");
+    report_hint(scope->report, "a tensor is rectangular, and holds numbers");
+    return NODE_NONE;
+  } else if (misfit) {
+    report_add(scope->report, misfit->text, BP(NOT_CONSTANT), "an entry of a list",
+               "a number or arithmetic on numbers");
+    report_hint(scope->report, "write stack(a, b) or concat(a, b) to join nodes");
     return NODE_NONE;
   }
   const struct shape *shape = shapes_add(&scope->graph->shapes, &dims);
@@ -228,6 +243,13 @@ static void bind_keyword(struct scope *scope, const struct op *op, struct bindin
   }
 }
 
+/* An argument that has been reported; it counts as given. */
+static void bind_failed(const struct op *op, struct binding *binding, const struct value *value) {
+  int at = value->keyword ? op_attr(op, value->keyword, value->keyword_size) : -1;
+  if (at >= 0) binding->attr_given[at] = true;
+  binding->failed = true;
+}
+
 static void check_required(struct scope *scope, const struct op *op, struct binding *binding,
                            struct mark mark) {
   for (size_t i = 0; i < op_attr_count(op); i++) {
@@ -270,7 +292,7 @@ bool apply_op(struct scope *scope, const struct op *op, struct value *arguments,
   binding.attrs = default_attrs(scope->graph->arena, op);
   for (size_t i = 0; i < count; i++) {
     if (arguments[i].kind == VALUE_FAILED)
-      binding.failed = true;
+      bind_failed(op, &binding, &arguments[i]);
     else if (arguments[i].keyword)
       bind_keyword(scope, op, &binding, &arguments[i]);
     else
@@ -296,7 +318,26 @@ static const char *op_habit(const char *name, size_t size) {
       {"negative", "neg"},     {"arctan", "atan"},        {"arctan2", "atan2"},
       {"arcsin", "asin"},      {"arccos", "acos"},        {"amax", "max"},
       {"amin", "min"},         {"sqr", "square"},         {"mm", "matmul"},
-      {"len", "x.shape[0]"},   {"range", "pick(x, y)"},   {"float", "the value itself"}};
+      {"bmm", "matmul"},       {"arccosh", "acosh"},      {"arcsinh", "asinh"},
+      {"arctanh", "atanh"},    {"expit", "sigmoid"},      {"swish", "silu"},
+      {"fabs", "abs"},         {"tg", "tan"},             {"permute", "transpose"},
+      {"cat", "concat"},       {"view", "reshape"},       {"gather", "take"},
+      {"rectifier", "relu"},   {"nll", "cross_entropy"}};
+  for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
+    if (strlen(habits[i][0]) == size && !memcmp(habits[i][0], name, size)) return habits[i][1];
+  return NULL;
+}
+
+/* Functions that are no ops here, and what stands for them. */
+static const char *function_habit(const char *name, size_t size) {
+  static const char *const habits[][2] = {
+      {"range", "write pick(x, y) for x[range(n), y]"},
+      {"arange", "write pick(x, y) for x[arange(n), y]"},
+      {"len", "write x.shape[0]"},
+      {"float", "all numbers are doubles: leave it out"},
+      {"array", "write a list: [1, 2]"},
+      {"tensor", "write a list: [1, 2]"},
+      {"detach", "write stop_gradient(x)"}};
   for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
     if (strlen(habits[i][0]) == size && !memcmp(habits[i][0], name, size)) return habits[i][1];
   return NULL;
@@ -305,6 +346,12 @@ static const char *op_habit(const char *name, size_t size) {
 static void report_unknown_op(struct scope *scope, const struct expr_item *name) {
   report_add(scope->report, name->mark, BP(UNKNOWN_OP),
              report_quote(scope->report, name->name, name->size));
+  if (report_full(scope->report)) return;
+  const char *instead = function_habit(name->name, name->size);
+  if (instead) {
+    report_hint(scope->report, "%s", instead);
+    return;
+  }
   const char *known = op_habit(name->name, name->size);
   if (!known) known = op_nearest(name->name, name->size);
   if (known) report_hint(scope->report, "did you mean '%s'?", known);
@@ -408,7 +455,8 @@ static enum outcome lower_transpose(struct scope *scope, const struct expr_item 
   if (x == NODE_NONE) return OUTCOME_FAILED;
   const struct shape *shape = graph_node(scope->graph, x)->shape;
   if (matrix_only ? shape->rank != 2 : shape->rank < 2) {
-    report_add(scope->report, item->mark, BP(TRANSPOSE_RANK), written(scope, operand->text),
+    report_add(scope->report, item->mark, BP(TRANSPOSE_RANK), matrix_only ? "T" : "mT",
+               matrix_only ? "a matrix" : "two axes or more", written(scope, operand->text),
                dims_text(scope, shape));
     if (shape->rank == 1)
       report_hint(scope->report, "a vector has no transpose: x @ y is the inner product, "
@@ -495,6 +543,18 @@ static bool lower_slices(struct scope *scope, const struct expr_item *item,
   return *x != NODE_NONE;
 }
 
+/* x[x > 0]: what NumPy reads as a mask would be taken for the indices 0 and 1. */
+static bool check_no_mask(struct scope *scope, const struct value *index, node_id node) {
+  const struct op *op = graph_node(scope->graph, node)->op;
+  bool compares = false;
+  for (int symbol = SYMBOL_LESS; op && symbol <= SYMBOL_NOT_EQUAL; symbol++)
+    compares = compares || op == scope->words->ops[symbol];
+  if (!compares) return true;
+  report_add(scope->report, index->text, BP(BAD_INDEX), "an index is an integer, no condition");
+  report_hint(scope->report, "write where(cond, x, 0)");
+  return false;
+}
+
 /* One index that is no slice: the op `take`, which drops the axis. */
 static bool lower_take(struct scope *scope, const struct expr_item *item,
                        const struct value *index, int64_t axis, node_id *x) {
@@ -506,7 +566,7 @@ static bool lower_take(struct scope *scope, const struct expr_item *item,
     inputs[1] = graph_literal(scope->graph, at, index->mark);
   } else {
     inputs[1] = value_node(scope, index);
-    if (inputs[1] == NODE_NONE) return false;
+    if (inputs[1] == NODE_NONE || !check_no_mask(scope, index, inputs[1])) return false;
   }
   const struct op *op = scope->words->take;
   struct attr *attrs = default_attrs(scope->graph->arena, op);
@@ -529,8 +589,9 @@ static enum outcome lower_index(struct scope *scope, const struct expr_item *ite
   if (item->count > shape->rank) {
     struct text why;
     text_init(&why, scope->arena, NULL, NULL);
-    text_printf(&why, "%u indices for %s, which is %s", item->count,
-                written(scope, operand->text), dims_text(scope, shape));
+    text_printf(&why, "%u %s for %s, which is %s", item->count,
+                item->count == 1 ? "index" : "indices", written(scope, operand->text),
+                dims_text(scope, shape));
     report_add(scope->report, item->mark, BP(BAD_INDEX), text_string(&why));
     return OUTCOME_FAILED;
   }

@@ -76,7 +76,7 @@ void names_add(struct data_names *names, const char *name, size_t size) {
     kept = names->shown[names->count] = data_quote(names->file, name, size);
   names->count++;
   if (!names->wanted) return;
-  size_t limit = names->size < 3 ? 1 : names->size < 8 ? 2 : 3;
+  size_t limit = edit_limit(names->size);
   size_t distance = edit_distance(name, size, names->wanted, names->size, limit);
   if (distance > limit || (names->nearest && distance >= names->distance)) return;
   names->nearest = kept ? kept : data_quote(names->file, name, size);
@@ -228,7 +228,9 @@ static bool resolve_path(const struct data_file *file, char resolved[PATH_MAX]) 
     return false;
   }
   if (is_inside(resolved, root)) return true;
-  report_add(request->report, request->mark, BP(OUTSIDE_ROOT), request->path, given);
+  bool own = request->folder && !strcmp(given, request->folder);
+  report_add(request->report, request->mark, BP(OUTSIDE_ROOT), request->path,
+             own ? "the net's folder" : given);
   report_hint(request->report, "--data-root FOLDER allows another folder");
   return false;
 }
@@ -314,5 +316,7 @@ static bool read_guarded(struct data_file *file, const struct format *format, st
 bool data_read(const struct data_request *request, struct data *out) {
   struct data_file file = {.request = request, .name = request->path};
   const struct format *format = find_format(&file);
-  return format && read_guarded(&file, format, out);
+  if (!format || !read_guarded(&file, format, out)) return false;
+  out->path = file.opened;
+  return true;
 }

@@ -13,6 +13,7 @@
 struct data {
   struct dims dims;
   double *at;
+  const char *path; /* of the file, from where the program runs; lives with the report */
 };
 
 /* What is wanted. */

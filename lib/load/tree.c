@@ -62,11 +62,12 @@ static size_t escape_size(const char *at) {
 
 /* Finds the place of every byte of a decoded scalar in the raw bytes that it was decoded from:
  * what is no space stands there in the same order, escapes and doubled quotes aside. */
-static const uint32_t *align(struct tree *tree, const struct tree_node *node, const char *text,
-                             uint32_t mark_end) {
+static void align(struct tree *tree, const struct tree_node *node, struct decoded *decoded) {
+  const char *text = decoded->text;
   uint32_t *map = ARENA_ARRAY(tree->arena, uint32_t, node->size + 1);
+  uint32_t *ends = ARENA_ARRAY(tree->arena, uint32_t, node->size + 1);
   const char *raw = tree->source->bytes + (node->start - tree->source->base);
-  const char *end = tree->source->bytes + (mark_end - tree->source->base);
+  const char *end = tree->source->bytes + (decoded->end - tree->source->base);
   char quote = raw < end && (*raw == '"' || *raw == '\'') ? *raw++ : '\0';
   if (raw < end && (*raw == '|' || *raw == '>')) /* a block scalar's header */
     while (raw < end && *raw != '\n') raw++;
@@ -76,22 +77,25 @@ static const uint32_t *align(struct tree *tree, const struct tree_node *node, co
       raw += 2;
       while (raw < end && is_space(*raw)) raw++;
     }
+    uint32_t first = i;
     map[i] = tree->source->base + (uint32_t)(raw - tree->source->bytes);
-    if (raw >= end) continue;
-    if (quote == '"' && *raw == '\\') {
+    if (raw >= end) {
+      /* Nothing is left of it. */
+    } else if (quote == '"' && *raw == '\\') {
       raw += escape_size(raw);
-      while (i + 1 < node->size && ((unsigned char)text[i + 1] & 0xc0) == 0x80) {
-        map[i + 1] = map[i]; /* an escape may stand for a character of several bytes */
-        i++;
-      }
+      while (i + 1 < node->size && ((unsigned char)text[i + 1] & 0xc0) == 0x80)
+        map[++i] = map[first]; /* an escape may stand for a character of several bytes */
     } else if (quote == '\'' && *raw == '\'') {
       raw += 2;
     } else if (*raw == text[i]) {
       raw++;
     }
+    for (uint32_t k = first; k <= i; k++)
+      ends[k] = tree->source->base + (uint32_t)(raw - tree->source->bytes);
   }
   map[node->size] = tree->source->base + (uint32_t)(raw - tree->source->bytes);
-  return map;
+  decoded->map = map;
+  decoded->ends = ends;
 }
 
 struct expr_text tree_expr_text(struct tree *tree, tree_id id) {
@@ -99,8 +103,9 @@ struct expr_text tree_expr_text(struct tree *tree, tree_id id) {
   struct expr_text text = {.at = tree_text(tree, id), .size = node->size};
   if (node->flags & TREE_DECODED) {
     struct decoded *decoded = &tree->decoded.at[node->link];
-    if (!decoded->map) decoded->map = align(tree, node, decoded->text, decoded->end);
+    if (!decoded->map) align(tree, node, decoded);
     text.map = decoded->map;
+    text.ends = decoded->ends;
     text.base = node->start;
   } else {
     text.base = text_start(node);

@@ -34,8 +34,9 @@ struct tree_node {
 
 struct decoded {
   const char *text;
-  uint32_t end;        /* of the mark */
-  const uint32_t *map; /* the mark of each byte and of the end; made when first asked for */
+  uint32_t end;         /* of the mark */
+  const uint32_t *map;  /* where each byte starts, and the text ends; made when first asked for */
+  const uint32_t *ends; /* where each byte ends */
 };
 
 struct tree {

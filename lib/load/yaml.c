@@ -75,16 +75,17 @@ static const struct {
      "an expression with [ ] { } or , inside braces needs quotes or a line of its own"},
     {"did not find expected ',' or ']'", "',' or ']' is expected here",
      "is a bracket not closed?"},
-    {"did not find expected key", "a key is expected here", "is the indentation right?"},
+    {"did not find expected key", "a key is expected here",
+     "is the indentation right? 'name: value' needs a blank after ':'"},
     {"could not find expected ':'", "':' is expected after a key",
      "is a blank missing after ':', or is a text not closed?"},
-    {"found unexpected end of stream", "the file ends inside a quoted text",
-     "is a quote not closed?"},
     {"did not find expected alphabetic or numeric character",
      "YAML reads & as an anchor and * as an alias", "put the expression into quotes"},
     {"did not find expected whitespace or line break", "YAML reads & as an anchor and * as an alias",
      "put the expression into quotes"},
-    {"did not find the expected comment or line break", "a line break is expected here", NULL},
+    {"did not find expected comment or line break",
+     "YAML reads | and > as the start of a text on lines of its own",
+     "put the expression into quotes"},
     {"did not find expected node content", "a value is expected here", NULL},
     {"did not find expected <document start>", "one mapping is expected, at the left margin",
      "are all top-level keys written as 'key: value' at the left margin?"},
@@ -93,11 +94,63 @@ static const struct {
     {"did not find expected '-' indicator", "'- ' is expected here", "is the indentation right?"},
 };
 
+/* Whether libyaml complains so. */
+static bool is_said(const struct reader *r, const char *problem) {
+  return r->parser.problem && strstr(r->parser.problem, problem);
+}
+
+static const char *line_start(const struct reader *r, size_t at) {
+  const char *line = r->bytes + at;
+  while (line > r->bytes && line[-1] != '\n' && line[-1] != '\r') line--;
+  return line;
+}
+
+/* Whether `text` stands between the start of the line and a place. */
+static bool is_before(const struct reader *r, size_t at, const char *text) {
+  size_t size = strlen(text);
+  for (const char *c = line_start(r, at); c + size <= r->bytes + at; c++)
+    if (!memcmp(c, text, size)) return true;
+  return false;
+}
+
+/* Faults whose meaning depends on what stands around them; false where it is none of these.
+ * `from` is where the list, mapping or text begins that libyaml was reading. */
+static bool report_special(struct reader *r, size_t at, size_t from) {
+  struct report *report = r->tree->report;
+  struct mark mark = mark_at(r, at, at < r->size), start = mark_at(r, from, 1);
+  const char *line = line_start(r, at);
+  char c = at < r->size ? r->bytes[at] : '\0';
+  if (is_said(r, "found unexpected end of stream")) {
+    report_add(report, start, BP(YAML_SYNTAX), "this quote is never closed");
+  } else if (is_said(r, "did not find expected ','") && (c == ']' || c == '}')) {
+    report_add(report, mark, BP(YAML_SYNTAX), "this bracket closes nothing");
+  } else if (is_said(r, "did not find expected ','") && from < (size_t)(line - r->bytes)) {
+    report_add(report, start, BP(YAML_SYNTAX), "this bracket is never closed");
+    report_see(report, mark, "here something else follows");
+  } else if (is_said(r, "did not find expected key") && (is_before(r, at, "\"") ||
+                                                         is_before(r, at, "'") ||
+                                                         is_before(r, at, "]"))) {
+    report_add(report, mark, BP(YAML_SYNTAX), "the value has ended before this");
+    report_hint(report, "put the whole expression into quotes");
+  } else if (is_said(r, "mapping values are not allowed") && r->bytes + at - line > 1024) {
+    report_add(report, mark_at(r, (size_t)(line - r->bytes), 1), BP(YAML_SYNTAX),
+               "a key of more than 1024 characters");
+  } else if (is_said(r, "mapping values are not allowed") && !is_before(r, at, ": ")) {
+    report_add(report, mark, BP(YAML_SYNTAX), "no key can stand here");
+    report_hint(report, "is this line indented as its neighbours are?");
+  } else {
+    return false;
+  }
+  return true;
+}
+
 static void report_problem(struct reader *r) {
   const char *said = r->parser.problem ? r->parser.problem : "not well-formed";
   size_t at = r->parser.error == YAML_READER_ERROR ? r->parser.problem_offset
                                                    : byte_offset(r, r->parser.problem_mark.index);
   if (at > r->size) at = r->size;
+  size_t from = r->parser.context ? byte_offset(r, r->parser.context_mark.index) : at;
+  if (report_special(r, at, from)) return;
   struct mark mark = mark_at(r, at, at < r->size);
   for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
     if (!strstr(said, problems[i].problem)) continue;
@@ -106,6 +159,18 @@ static void report_problem(struct reader *r) {
     return;
   }
   report_add(r->tree->report, mark, BP(YAML_SYNTAX), said);
+}
+
+/* The first of the line ends that libyaml knows beside the plain ones (U+0085, U+2028, U+2029);
+ * `size` where there is none.  No editor shows them as what they are. */
+static size_t find_odd_break(const char *bytes, size_t size) {
+  for (size_t i = 0; i + 1 < size; i++) {
+    const unsigned char *at = (const unsigned char *)bytes + i;
+    if ((at[0] == 0xc2 && at[1] == 0x85) ||
+        (at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9)))
+      return i;
+  }
+  return size;
 }
 
 static bool check_encoding(struct reader *r) {
@@ -118,6 +183,7 @@ static bool check_encoding(struct reader *r) {
     return false;
   }
   size_t bad = utf8_find_bad(r->bytes, r->size);
+  if (!r->ascii) bad = find_odd_break(r->bytes, bad);
   if (bad == r->size) return true;
   size_t length;
   uint32_t code = utf8_decode(r->bytes + bad, r->size - bad, &length);
@@ -127,6 +193,7 @@ static bool check_encoding(struct reader *r) {
   else
     snprintf(text, sizeof text, "a control character (U+%04X)", (unsigned)code);
   report_add(report, mark_at(r, bad, length), BP(BAD_ENCODING), text);
+  report_hint(report, code == UINT32_MAX ? "save the file as UTF-8" : "delete it");
   return false;
 }
 
@@ -245,7 +312,7 @@ static bool add_scalar(struct reader *r) {
     node.link = (uint32_t)tree->decoded.count;
     node.flags |= TREE_DECODED;
     *vec_push(tree->arena, &tree->decoded) =
-        (struct decoded){arena_copy(tree->arena, text, size), r->base + (uint32_t)end, NULL};
+        (struct decoded){arena_copy(tree->arena, text, size), r->base + (uint32_t)end, NULL, NULL};
   }
   tree_id id = append(r, node);
   if (event->data.scalar.anchor) add_anchor(r, event->data.scalar.anchor, id, false);

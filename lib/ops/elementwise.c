@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/gamma.h"
 #include "ops/kernel.h"
 #include "ops/rows.h"
 
@@ -19,6 +20,18 @@ static double sigmoid_slope(double x) {
 static double softplus_of(double x) {
   return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); /* never overflows */
 }
+
+/* a / b, and 0 where b is 0. */
+static double over(double a, double b) { return b == 0 ? 0 : a / b; }
+
+static double modulo_of(double a, double b) {
+  double rest = fmod(a, b);
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+/* Klambauer et al., Self-Normalizing Neural Networks, 2017. */
+#define SELU_SCALE 1.0507009873554805
+#define SELU_ALPHA 1.6732632423543772
 
 static double mish_slope(double x) {
   double t = tanh(softplus_of(x));
@@ -143,7 +156,8 @@ static void add_piece(double *bar, ptrdiff_t step, const double *product, size_t
       for (size_t i = 0; i < s.n; i++) {                                                           \
         const double a = call->x[0].at[s.at[1] + (ptrdiff_t)i * s.step[1]];                        \
         const double b = call->x[1].at[s.at[2] + (ptrdiff_t)i * s.step[2]];                        \
-        (void)a, (void)b;                                                                          \
+        const double y = call->y.at[s.at[0] + (ptrdiff_t)i];                                       \
+        (void)a, (void)b, (void)y;                                                                 \
         if (call->x[0].bar && (kink_a)) kinks->add(kinks, 0, (size_t)s.at[0] + i);                 \
         if (call->x[1].bar && (kink_b)) kinks->add(kinks, 1, (size_t)s.at[0] + i);                 \
       }                                                                                            \

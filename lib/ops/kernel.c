@@ -33,17 +33,16 @@ bool infer_broadcast(struct infer *infer) {
 const struct op_sample unary_samples[] = {{"", ""},    {"3", ""},       {"0", ""},
                                           {"2,3", ""}, {"2,1,3,2", ""}, {NULL, NULL}};
 
-const struct op_sample binary_samples[] = {
-    {";", ""},          {"3;3", ""},   {"2,3;3", ""},       {"3;2,3", ""},
-    {"2,1;1,3", ""},    {";2,3", ""},  {"2,3;", ""},        {"0,3;3", ""},
-    {"2,1,3;4,1", ""}, {"1;1,1", ""}, {"2,1,3,1;4,1,2", ""}, {NULL, NULL}};
+const struct op_sample binary_samples[] = {{";", ""},     {"3;3", ""},           {"2,3;3", ""},
+                                           {"3;2,3", ""}, {"2,1;1,3", ""},       {";2,3", ""},
+                                           {"2,3;", ""},  {"0,3;3", ""},         {"2,1,3;4,1", ""},
+                                           {"1;1,1", ""}, {"2,1,3,1;4,1,2", ""}, {NULL, NULL}};
 
 double pairwise_sum(const double *at, size_t n, ptrdiff_t step) {
   enum { BLOCK = 128, LANES = 8 };
   if (n > BLOCK) {
     size_t half = n / 2 / LANES * LANES;
-    return pairwise_sum(at, half, step) +
-           pairwise_sum(at + (ptrdiff_t)half * step, n - half, step);
+    return pairwise_sum(at, half, step) + pairwise_sum(at + (ptrdiff_t)half * step, n - half, step);
   }
   double lane[LANES] = {0};
   size_t i = 0;
@@ -55,8 +54,8 @@ double pairwise_sum(const double *at, size_t n, ptrdiff_t step) {
       for (size_t k = 0; k < LANES; k++) lane[k] += at[(ptrdiff_t)(i + k) * step];
   double rest = 0;
   for (; i < n; i++) rest += at[(ptrdiff_t)i * step];
-  return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-         ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
+  return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7])) +
+         rest;
 }
 
 void add_reduced(double *bar, const struct shape *shape, const double *from,

@@ -6,8 +6,8 @@
 #include "ops/rows.h"
 
 static const struct op *const families[] = {
-    unary_ops,  binary_ops,  variadic_ops,      reduction_ops,   shape_ops, index_ops,
-    linear_ops, network_ops, normalisation_ops, convolution_ops};
+    unary_ops, shaped_ops, binary_ops,  variadic_ops,      reduction_ops,  shape_ops,
+    index_ops, linear_ops, network_ops, normalisation_ops, convolution_ops};
 
 enum { FAMILIES = sizeof families / sizeof *families };
 
@@ -43,7 +43,7 @@ const struct op *op_by_symbol(const char *symbol, unsigned inputs) {
 
 const char *op_nearest(const char *name, size_t size) {
   const char *nearest = NULL;
-  size_t limit = size < 3 ? 1 : size < 8 ? 2 : 3;
+  size_t limit = edit_limit(size);
   for (const struct op *op = op_next(NULL); op; op = op_next(op)) {
     const char *other = op->name;
     size_t distance = edit_distance(name, size, other, strlen(other), limit);

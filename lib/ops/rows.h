@@ -4,7 +4,7 @@
 
 #include "graph/op.h"
 
-extern const struct op unary_ops[], binary_ops[], variadic_ops[], reduction_ops[], shape_ops[],
-    index_ops[], linear_ops[], network_ops[], normalisation_ops[], convolution_ops[];
+extern const struct op unary_ops[], shaped_ops[], binary_ops[], variadic_ops[], reduction_ops[],
+    shape_ops[], index_ops[], linear_ops[], network_ops[], normalisation_ops[], convolution_ops[];
 
 #endif

@@ -14,8 +14,7 @@
   static void name##_forward(const struct call *call) {                                            \
     broadcast_into(call->y.at, call->y.shape, call->x[0].at, call->x[0].shape);                    \
     struct sweep s;                                                                                \
-    for (unsigned k = 1; k < call->count; k++)                                                     \
-      EACH_WITH(s, call, k) {                                                                      \
+    for (unsigned k = 1; k < call->count; k++) EACH_WITH(s, call, k) {                             \
         double *py = call->y.at + s.at[0];                                                         \
         const double *px = call->x[k].at + s.at[1];                                                \
         for (size_t i = 0; i < s.n; i++) {                                                         \
@@ -33,8 +32,7 @@ FOLD(minimum, a < b || a != a ? a : b)
 
 static void add_backward(const struct call *call) {
   for (unsigned k = 0; k < call->count; k++)
-    if (call->x[k].bar)
-      add_reduced(call->x[k].bar, call->x[k].shape, call->y.bar, call->y.shape);
+    if (call->x[k].bar) add_reduced(call->x[k].bar, call->x[k].shape, call->y.bar, call->y.shape);
 }
 
 static size_t entries_of_y(const struct attr *attr, const struct shape *y, unsigned count,
@@ -54,7 +52,8 @@ static void mul_backward(const struct call *call) {
       if (j == k) continue;
       EACH_WITH(s, call, j) {
         const double *px = call->x[j].at + s.at[1];
-        for (size_t i = 0; i < s.n; i++) product[s.at[0] + (ptrdiff_t)i] *= px[(ptrdiff_t)i * s.step[1]];
+        for (size_t i = 0; i < s.n; i++)
+          product[s.at[0] + (ptrdiff_t)i] *= px[(ptrdiff_t)i * s.step[1]];
       }
     }
     add_reduced(call->x[k].bar, call->x[k].shape, product, call->y.shape);
@@ -65,8 +64,7 @@ static void mul_backward(const struct call *call) {
 static void count_winners(const struct call *call, double *winners) {
   struct sweep s;
   memset(winners, 0, call->y.shape->size * sizeof *winners);
-  for (unsigned k = 0; k < call->count; k++)
-    EACH_WITH(s, call, k) {
+  for (unsigned k = 0; k < call->count; k++) EACH_WITH(s, call, k) {
       const double *px = call->x[k].at + s.at[1], *py = call->y.at + s.at[0];
       for (size_t i = 0; i < s.n; i++)
         winners[s.at[0] + (ptrdiff_t)i] += px[(ptrdiff_t)i * s.step[1]] == py[i];
@@ -144,8 +142,8 @@ static void where_forward(const struct call *call) {
     for (size_t i = 0; i < s.n; i++) {
       ptrdiff_t at = (ptrdiff_t)i;
       bool yes = call->x[0].at[s.at[1] + at * s.step[1]] != 0;
-      call->y.at[s.at[0] + at] = yes ? call->x[1].at[s.at[2] + at * s.step[2]]
-                                     : call->x[2].at[s.at[3] + at * s.step[3]];
+      call->y.at[s.at[0] + at] =
+          yes ? call->x[1].at[s.at[2] + at * s.step[2]] : call->x[2].at[s.at[3] + at * s.step[3]];
     }
 }
 
@@ -165,29 +163,21 @@ static void where_backward(const struct call *call) {
   }
 }
 
-static const struct op_sample where_samples[] = {
-    {";;", ""}, {"3;3;3", ""}, {"2,1;3;", ""}, {"3;2,3;2,1", ""}, {"0;0;0", ""}, {NULL, NULL}};
+static const struct op_sample where_samples[] = {{";;", ""},        {"3;3;3", ""}, {"2,1;3;", ""},
+                                                 {"3;2,3;2,1", ""}, {"0;0;0", ""}, {NULL, NULL}};
 
 static const struct op_sample many_samples[] = {
-    {";", ""},       {"3;3", ""},     {"2,3;3", ""},    {"3;2,3", ""},         {"2,1;1,3", ""},
-    {";2,3", ""},    {"0,3;3", ""},   {"3;3;3", ""},    {"2,3;3;;2,1", ""},    {"1;1,1", ""},
-    {"2,1,3,1;4,1,2", ""}, {NULL, NULL}};
+    {";", ""},          {"3;3", ""},   {"2,3;3", ""},         {"3;2,3", ""},
+    {"2,1;1,3", ""},    {";2,3", ""},  {"0,3;3", ""},         {"3;3;3", ""},
+    {"2,3;3;;2,1", ""}, {"1;1,1", ""}, {"2,1,3,1;4,1,2", ""}, {NULL, NULL}};
 
 #define MANY(id, sign, what, text, rule, ...)                                                      \
-  {.name = #id,                                                                                    \
-   .symbol = sign,                                                                                 \
-   .family = "elementwise, broadcasting",                                                          \
-   .meaning = what,                                                                                \
-   .formula = text,                                                                                \
-   .inputs = {"x"},                                                                                \
-   .least = 2,                                                                                     \
-   .most = OP_ANY,                                                                                 \
-   .infer = infer_broadcast,                                                                       \
-   .forward = id##_forward,                                                                        \
-   .scalar = id##_scalar,                                                                          \
-   .rules = {rule},                                                                                \
-   .samples = many_samples,                                                                        \
-   __VA_ARGS__}
+  {                                                                                                \
+    .name = #id, .symbol = sign, .family = "elementwise, broadcasting", .meaning = what,           \
+    .formula = text, .inputs = {"x"}, .least = 2, .most = OP_ANY, .infer = infer_broadcast,        \
+    .forward = id##_forward, .scalar = id##_scalar, .rules = {rule}, .samples = many_samples,      \
+    __VA_ARGS__                                                                                    \
+  }
 
 const struct op variadic_ops[] = {
     MANY(add, "+", "sum of two or more", "a + b + ...", "sum_to(upstream, shape=x.shape)",

@@ -203,6 +203,22 @@ static void touch_inputs(struct planner *p, struct plan_call *call, const struct
   }
 }
 
+/* Whether a node hands its gradient on to any input; comparisons, say, do not. */
+static bool hands_on(const struct planner *p, const struct node *node) {
+  const node_id *inputs = graph_inputs(p->graph, node);
+  for (unsigned k = 0; k < node->count; k++)
+    if (p->plan->bar[inputs[k]] && graph_flows(p->graph, node, k)) return true;
+  return false;
+}
+
+/* Whether anything flows on from a node: not through a comparison, for one. */
+static bool passes_on(const struct planner *p, const struct node *node) {
+  const node_id *inputs = graph_inputs(p->graph, node);
+  for (unsigned k = 0; k < node->count; k++)
+    if (p->plan->bar[inputs[k]] && graph_flows(p->graph, node, k)) return true;
+  return false;
+}
+
 static void plan_backward(struct planner *p) {
   struct plan *plan = p->plan;
   uint32_t tape = (uint32_t)plan->tape.count, calls = (uint32_t)plan->calls.count;
@@ -214,7 +230,7 @@ static void plan_backward(struct planner *p) {
     if (!is_active(p, (node_id)i)) continue;
     if (p->marks[i] & MARK_TAPE) {
       add_tape_back(p, (node_id)i, at);
-    } else {
+    } else if (hands_on(p, node)) {
       touch_inputs(p, &plan->calls.at[at], node);
       *vec_push(p->arena, &plan->backward) = (struct span){at, 1, false};
     }
@@ -260,6 +276,8 @@ bool plan_make(struct plan *plan, struct arena *arena, struct report *report,
   }
   place_scalars(&p);
   place_tensors(&p);
+  vec_room(arena, &plan->forward, 1); /* so that empty ones have an address, too */
+  vec_room(arena, &plan->backward, 1);
   plan_forward(&p);
   if (gradients) plan_backward(&p);
   return check_memory(plan, arena, report);
