@@ -198,8 +198,13 @@ bool emit_constant(struct net *net, tree_id id) {
   if (node->kind == TREE_MAPPING)
     return fail_at(net, id, BP(WRONG_KIND), "a number, an expression or a list is expected here");
   bool fine = true;
-  for (tree_id item = tree_first(&net->tree, id); item != TREE_NONE; item = tree_next(&net->tree, item))
+  for (tree_id item = tree_first(&net->tree, id); item != TREE_NONE;
+       item = tree_next(&net->tree, item)) {
+    size_t first = net->pool.items.count;
     fine = emit_constant(net, item) && fine;
+    /* [pi]: among numbers a bare word is a name. */
+    if (net->pool.items.count > first) net->pool.items.at[first].word = false;
+  }
   uint32_t size = tree_at(&net->tree, id)->size;
   emit_item(net, EXPR_LIST, tree_mark(&net->tree, id))->count = size;
   return fine;

@@ -211,14 +211,6 @@ static bool hands_on(const struct planner *p, const struct node *node) {
   return false;
 }
 
-/* Whether anything flows on from a node: not through a comparison, for one. */
-static bool passes_on(const struct planner *p, const struct node *node) {
-  const node_id *inputs = graph_inputs(p->graph, node);
-  for (unsigned k = 0; k < node->count; k++)
-    if (p->plan->bar[inputs[k]] && graph_flows(p->graph, node, k)) return true;
-  return false;
-}
-
 static void plan_backward(struct planner *p) {
   struct plan *plan = p->plan;
   uint32_t tape = (uint32_t)plan->tape.count, calls = (uint32_t)plan->calls.count;
