@@ -24,20 +24,36 @@ static const char *format_named(const char *name, size_t size) {
   return NULL;
 }
 
+/* The length of what looks like a format in "xml:out.txt"; 0 where nothing does. */
+static size_t prefix_of(const char *text) {
+  size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+  return text[size] == ':' ? size : 0;
+}
+
 /* "json:out.txt", "out.json", "-". */
 static bool read_target(const char *text, const char *fallback, struct target *target) {
-  size_t prefix = strcspn(text, ":");
-  target->path = text;
-  target->format = NULL;
-  if (text[prefix] == ':' && is_format(text, prefix)) {
+  size_t prefix = prefix_of(text);
+  target->path = prefix ? text + prefix + 1 : text;
+  if (prefix)
     target->format = format_named(text, prefix);
-    target->path = text + prefix + 1;
-  } else if (!strcmp(text, "-")) {
-    target->format = fallback;
-  } else {
-    target->format = bp_format_of(text);
-  }
+  else
+    target->format = strcmp(text, "-") ? bp_format_of(text) : fallback;
   return target->format && target->path[0];
+}
+
+static enum status fail_target(const struct command *command, const char *text) {
+  size_t prefix = prefix_of(text);
+  if (!text[prefix + (prefix > 0)])
+    return fail_usage(command, "-o %s: the name of a file is missing", text);
+  if (prefix)
+    return fail_usage(command, "-o %s: unknown format '%.*s': it is text, json or npz", text,
+                      (int)prefix, text);
+  return fail_usage(command, "-o %s: the name's ending tells no format; write json:%s", text, text);
+}
+
+/* Whether two outputs would be written over each other. */
+static bool is_same_target(const char *a, const char *b) {
+  return !strcmp(a, b) || is_same_file(a, b);
 }
 
 static enum status write_target(const bp_result *result, const struct target *target) {
@@ -62,12 +78,22 @@ static enum status check_targets(const struct command *command, const struct arg
   for (size_t i = 0; i < arguments->outputs.count; i++) {
     const char *text = arguments->outputs.at[i];
     struct target *target = &targets[(*count)++];
-    if (!read_target(text, format, target))
-      return fail_usage(command, "-o %s: the name's ending tells no format; write json:%s", text,
-                        text);
+    if (!read_target(text, format, target)) return fail_target(command, text);
+    for (const struct target *other = targets; other < target; other++)
+      if (is_same_target(target->path, other->path))
+        return fail_usage(command, "-o %s: another output goes there already", text);
     if (is_same_file(target->path, arguments->operands.at[0]))
       return fail_usage(command, "-o %s: the output is the net itself", text);
   }
+  return STATUS_FINE;
+}
+
+/* No output may be a file that the net is read from. */
+static enum status check_files(const bp_net *net, const struct target *targets, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = 0; bp_net_file(net, k); k++)
+      if (is_same_file(targets[i].path, bp_net_file(net, k)))
+        return fail_usage(&command_eval, "-o %s: the net reads this file", targets[i].path);
   return STATUS_FINE;
 }
 
@@ -82,9 +108,11 @@ static enum status evaluate(const struct arguments *arguments, const struct targ
                                  .no_gradients = arguments->no_gradients};
   for (size_t i = 0; i < count; i++)
     options.table = options.table || !strcmp(targets[i].format, "text");
-  bp_result *result = bp_evaluate(net, &options);
+  enum status refused = check_files(net, targets, count);
+  bp_result *result = refused ? NULL : bp_evaluate(net, &options);
   print_messages(net, 0, arguments->color);
   enum status status = net_status(net, arguments);
+  if (refused > status) status = refused;
   for (size_t i = 0; result && i < count; i++) {
     enum status written = write_target(result, &targets[i]);
     if (written > status) status = written;

@@ -86,7 +86,7 @@ static void print_help(void) {
        "exit status: 0 fine, 1 the answer is no, 2 cannot judge, 3 the system failed");
 }
 
-static void print_command_help(const struct command *command) {
+static enum status print_command_help(const struct command *command) {
   printf("usage: bpgraph %s [options]%s%s\n\n%s\n", command->name, *command->operands ? " " : "",
          command->operands, command->summary);
   if (command->options->name) puts("\noptions:");
@@ -97,6 +97,7 @@ static void print_command_help(const struct command *command) {
     printf("  %-20s %s\n", left, option->meaning);
   }
   printf("\nexamples:\n%s", command->examples);
+  return fflush(stdout) ? fail_system("cannot write standard output") : STATUS_FINE;
 }
 
 /* The first line of what a program prints about itself; "" where it cannot be asked. */
@@ -171,6 +172,14 @@ static int read_option(const struct command *command, int argc, char **argv, int
   return i;
 }
 
+static bool is_color(const char *when) {
+  return !strcmp(when, "auto") || !strcmp(when, "always") || !strcmp(when, "never");
+}
+
+static enum status fail_color(void) {
+  return fail_usage(NULL, "--color is auto, always or never");
+}
+
 static bool wants_color(const char *when) {
   const char *term = getenv("TERM"), *none = getenv("NO_COLOR");
   if (!strcmp(when, "always")) return true;
@@ -219,8 +228,10 @@ static enum status run_command(const struct command *command, int argc, char **a
     }
   }
   arguments.color = wants_color(color);
-  if (status == STATUS_FINE && arguments.help)
-    print_command_help(command);
+  if (status == STATUS_FINE && !is_color(color))
+    status = fail_color();
+  else if (status == STATUS_FINE && arguments.help)
+    status = print_command_help(command);
   else if (status == STATUS_FINE && !set_threads(command, arguments.threads))
     status = STATUS_CANNOT;
   else if (status == STATUS_FINE)
@@ -236,8 +247,7 @@ int main(int argc, char **argv) {
   int at = 1;
   signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error message, not a death */
   for (; at < argc && !strncmp(argv[at], "--color=", 8); at++) color = argv[at] + 8;
-  if (strcmp(color, "auto") && strcmp(color, "always") && strcmp(color, "never"))
-    return (int)fail_usage(NULL, "--color is auto, always or never");
+  if (!is_color(color)) return (int)fail_color();
   const char *name = at < argc ? argv[at] : "--help";
   enum status none = at < argc ? STATUS_FINE : STATUS_CANNOT;
   if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
@@ -252,6 +262,8 @@ int main(int argc, char **argv) {
     if (!strcmp(commands[i]->name, name))
       return (int)run_command(commands[i], argc - at - 1, argv + at + 1, color);
   fail_usage(NULL, "unknown command '%s'", name);
-  fputs("hint: bpgraph --help lists the commands\n", stderr);
+  fputs("hint: the commands are", stderr);
+  for (size_t i = 0; i < COMMANDS; i++) fprintf(stderr, "%s %s", i ? "," : "", commands[i]->name);
+  fputc('\n', stderr);
   return STATUS_CANNOT;
 }

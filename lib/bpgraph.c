@@ -88,6 +88,10 @@ bp_net *bp_net_parse(const char *name, const char *text, size_t size,
 
 bool bp_net_ok(const bp_net *net) { return !net->exhausted && !report_failed(&net->report); }
 
+const char *bp_net_file(const bp_net *net, size_t i) {
+  return i < net->net.files.count ? net->net.files.at[i] : NULL;
+}
+
 void bp_net_free(bp_net *net) {
   if (!net) return;
   arena_free(&net->arena);

@@ -58,6 +58,9 @@ BP_API bool bp_net_ok(const bp_net *net);
 
 BP_API void bp_net_free(bp_net *net);
 
+/* The i-th data file that the net's values were read from, or NULL after the last. */
+BP_API const char *bp_net_file(const bp_net *net, size_t i);
+
 /* ---- messages -------------------------------------------------------------------------- */
 
 typedef enum bp_severity { BP_NOTE, BP_WARNING, BP_ERROR, BP_FAILURE } bp_severity;

@@ -245,7 +245,7 @@ class Case:
             sys.exit(f'{path}: the first line is wrong: {self.first}')
         self.status = int(match[1])
         self.limit = int(match[2]) if match[2] else None
-        self.command = match[3] or f'eval {self.name}.yaml'
+        self.command = f'eval {self.name}.yaml' if match[3] is None else match[3]
 
 
 def run(case, program, sanitized):
@@ -307,6 +307,8 @@ def main():
         for folder in ('errors', 'good'):
             shutil.copytree(os.path.join(HERE, folder), os.path.join(scratch, folder))
         make(os.path.join(scratch, 'errors'))
+        MADE.clear()
+        BYTES.clear()
         for case in cases:
             os.chdir(os.path.join(scratch, os.path.basename(case.folder)))
             said, complaints = run(case, program, sanitized)

@@ -140,6 +140,7 @@ size_t edit_limit(size_t size) { return size < 5 ? 1 : size < 8 ? 2 : 3; }
 
 size_t edit_distance(const char *a, size_t a_size, const char *b, size_t b_size, size_t limit) {
   if (a_size > EDIT_MOST || b_size > EDIT_MOST) return limit + 1;
+  if (a_size > b_size + limit || b_size > a_size + limit) return limit + 1;
   size_t rows[3][EDIT_MOST + 1];
   size_t *before = rows[0], *last = rows[1], *row = rows[2];
   for (size_t j = 0; j <= b_size; j++) last[j] = j;

@@ -20,14 +20,23 @@ static const char *shape_text(const struct result *result, const struct shape *s
   return text_string(&text);
 }
 
-/* The node that an option names. */
-static node_id option_node(struct net *net, const char *option, const char *text, size_t size) {
-  node_id id = net_find(net, text, size);
+/* An option's value, for messages to point into. */
+static struct source *option_source(struct net *net, const char *option, const char *text) {
+  size_t size = strlen(text);
+  return report_source(net->report, option, arena_copy(net->arena, text, size), size);
+}
+
+/* The node that a part of an option names. */
+static node_id option_node(struct net *net, const struct source *source, const char *name,
+                           size_t size) {
+  node_id id = net_find(net, name, size);
   if (id != NODE_NONE) return id;
-  const char *name = arena_copy(net->arena, text, size);
-  struct source *source = report_source(net->report, option, name, size);
-  report_add(net->report, source_mark(source, name, size), BP(NOT_A_NODE),
-             report_quote(net->report, name, size));
+  struct mark mark = source_mark(source, name, size);
+  if (!size) {
+    report_add(net->report, mark, BP(WRONG_KIND), "the name of a node is expected here");
+    return NODE_NONE;
+  }
+  report_add(net->report, mark, BP(NOT_A_NODE), report_quote(net->report, name, size));
   const char *nearest = net_nearest(net, name, size);
   if (nearest) report_hint(net->report, "did you mean '%s'?", nearest);
   return NODE_NONE;
@@ -58,12 +67,11 @@ static const char *why_no_gradient(const struct result *result, node_id id) {
   return result->indexed && result->indexed[id] ? "it is used as an index only" : NULL;
 }
 
-static bool add_wrt(struct result *result, node_id id) {
+static bool add_wrt(struct result *result, node_id id, struct mark mark) {
   struct net *net = result->net;
   const char *why = why_no_gradient(result, id);
   if (why) {
-    report_add(net->report, graph_node(&net->graph, id)->mark, BP(NO_GRADIENT),
-               name_of(result, id), why);
+    report_add(net->report, mark, BP(NO_GRADIENT), name_of(result, id), why);
     return false;
   }
   *vec_push(result->arena, &result->wrt) = id;
@@ -71,15 +79,17 @@ static bool add_wrt(struct result *result, node_id id) {
 }
 
 static bool take_wrt_option(struct result *result, const char *names) {
-  bool fine = true;
-  while (*names) {
-    size_t size = strcspn(names, ",");
-    const char *name = names;
-    names += size + (names[size] == ',');
+  struct source *source = option_source(result->net, "--wrt", names);
+  bool fine = true, more = true;
+  for (const char *name = source->bytes; more;) {
+    size_t size = strcspn(name, ",");
+    const char *next = name + size + 1;
+    more = name[size] == ',';
     while (size && *name == ' ') name++, size--;
     while (size && name[size - 1] == ' ') size--;
-    node_id id = option_node(result->net, "--wrt", name, size);
-    fine = id != NODE_NONE && add_wrt(result, id) && fine;
+    node_id id = option_node(result->net, source, name, size);
+    fine = id != NODE_NONE && add_wrt(result, id, source_mark(source, name, size)) && fine;
+    name = next;
   }
   return fine;
 }
@@ -88,7 +98,8 @@ static bool take_wrt(struct result *result, const struct evaluate_options *optio
   struct net *net = result->net;
   if (options->wrt) return take_wrt_option(result, options->wrt);
   bool fine = true;
-  for (size_t i = 0; i < net->wrt.count; i++) fine = add_wrt(result, net->wrt.at[i]) && fine;
+  for (size_t i = 0; i < net->wrt.count; i++)
+    fine = add_wrt(result, net->wrt.at[i], net->wrt_marks.at[i]) && fine;
   if (net->wrt_given) return fine;
   for (size_t i = 0; i < net->definitions.count; i++) {
     const struct definition *definition = &net->definitions.at[i];
@@ -283,19 +294,57 @@ static void report_unreached(const struct result *result) {
   }
 }
 
+/* A node as its author wrote it: its name, or its part of an expression. */
+static void print_written(const struct graph *graph, node_id id, struct text *out) {
+  const struct node *node = graph_node(graph, id);
+  if (node->name || !node->text.start)
+    graph_print_name(graph, id, out);
+  else
+    graph_print_text(graph, id, out);
+}
+
+/* What it is that an index goes into: ": x is [2, 3]". */
+static void print_table(const struct graph *graph, const struct node *node, unsigned index,
+                        struct text *out) {
+  if (index == 0) return;
+  node_id table = graph_inputs(graph, node)[0];
+  struct dims dims = shape_dims(graph_node(graph, table)->shape);
+  text_puts(out, ": ");
+  print_written(graph, table, out);
+  text_puts(out, " is ");
+  dims_print(&dims, out);
+}
+
+/* Which of a batch of matrices it is. */
+static void print_matrix(const struct shape *shape, size_t index, struct text *out) {
+  struct dims dims = {.rank = shape->rank};
+  if (shape->rank < 3) return;
+  unravel(shape, index, dims.at);
+  dims.rank -= 2;
+  dims_print(&dims, out);
+}
+
 static void report_fault(const struct result *result) {
   const struct run *run = &result->run;
   const struct graph *graph = &result->net->graph;
   const struct node *node = graph_node(graph, run->fault_node);
   node_id input = graph_inputs(graph, node)[run->fault.input];
+  const struct shape *shape = graph_node(graph, input)->shape;
   struct text text;
   text_init(&text, result->arena, NULL, NULL);
   text_printf(&text, "%s: ", node->op->name);
-  graph_print_name(graph, input, &text);
-  print_index(graph_node(graph, input)->shape, run->fault.index, &text);
-  text_puts(&text, ": ");
-  text_rounded(&text, run->fault.number, 17);
-  text_printf(&text, " %s", run->fault.what);
+  print_written(graph, input, &text);
+  if (graph_takes_index(graph, node, run->fault.input)) { /* i[1]: 7 is no index ... */
+    print_index(shape, run->fault.index, &text);
+    text_puts(&text, ": ");
+    text_rounded(&text, run->fault.number, 17);
+    text_printf(&text, " %s", run->fault.what);
+    print_table(graph, node, run->fault.input, &text);
+  } else { /* A is singular; its condition number is about 1e17 */
+    print_matrix(shape, run->fault.index, &text);
+    text_printf(&text, " %s ", run->fault.what);
+    text_rounded(&text, run->fault.number, 3);
+  }
   report_add(result->net->report, node->mark, BP(KERNEL_FAULT), text_string(&text));
 }
 
@@ -305,7 +354,10 @@ static bool choose(struct result *result, const struct evaluate_options *options
                    struct plan_options *plan, const double **upstream) {
   struct net *net = result->net;
   plan->output = net->output;
-  if (options->of) plan->output = option_node(net, "--of", options->of, strlen(options->of));
+  if (options->of) {
+    struct source *source = option_source(net, "--of", options->of);
+    plan->output = option_node(net, source, source->bytes, source->size);
+  }
   if (plan->output == NODE_NONE) return false;
   bool fine = take_upstream(result, options, plan->output, upstream);
   if (!take_wrt(result, options) || !fine) return false;
@@ -333,7 +385,10 @@ bool evaluate(struct result *result, struct arena *arena, struct net *net,
   }
   report_not_finite(result);
   if (!result->gradients) return true;
-  run_backward(&result->run, upstream);
+  if (!run_backward(&result->run, upstream)) {
+    report_fault(result);
+    return false;
+  }
   find_kinks(result);
   report_unreached(result);
   report_gradients_not_finite(result);
@@ -356,6 +411,17 @@ bool result_has_edge(const struct result *result, node_id id, unsigned input) {
   return run_bar(&result->run, id) && run_bar(&result->run, from) && graph_flows(&result->net->graph, node, input);
 }
 
+/* What a derivative that is given as nodes came to in the backward pass. */
+static void copy_derivative(const struct result *result, node_id id, unsigned input, double *out) {
+  size_t count;
+  const struct derivative *at = graph_derivatives(&result->net->graph, id, &count);
+  for (; count--; at++) {
+    if (at->input != input) continue;
+    const struct shape *shape = graph_node(&result->net->graph, at->gradient)->shape;
+    memcpy(out, run_value(&result->run, at->gradient), shape->size * sizeof *out);
+  }
+}
+
 void result_contribution(const struct result *result, node_id id, unsigned input, bool local,
                          double *out) {
   struct call call = make_call(result, id);
@@ -371,7 +437,10 @@ void result_contribution(const struct result *result, node_id id, unsigned input
     call.op->forward(&call);
     call.y.at = y;
   }
-  call.op->backward(&call);
+  if (call.op->backward)
+    call.op->backward(&call);
+  else
+    copy_derivative(result, id, input, out);
 }
 
 const struct shape *undefined_shape(const struct result *result, const struct undefined *at) {

@@ -5,6 +5,7 @@
 static double *value_at(const struct run *run, node_id id) {
   size_t at = run->plan->value[id];
   if (at == PLACE_OUTSIDE) return graph_node(run->plan->graph, id)->value;
+  if (at & PLACE_ADJOINT) return run->bars + (at & ~PLACE_ADJOINT);
   return at == PLACE_NONE ? NULL : run->values + at;
 }
 
@@ -77,20 +78,22 @@ static void tape_forward(const struct run *run, uint32_t first, uint32_t count) 
     value[step->y] = step->function(value[step->a], value[step->b], partial);
 }
 
+/* Runs a kernel forward; false when it could not. */
+static bool compute(struct run *run, uint32_t at) {
+  run->calls[at].op->forward(&run->calls[at]);
+  if (run->fault.raised) run->fault_node = run->plan->calls.at[at].node;
+  return !run->fault.raised;
+}
+
 bool run_forward(struct run *run) {
   const struct plan *plan = run->plan;
   const struct span *span = plan->forward.at, *end = span + plan->forward.count;
   run->fault.raised = false;
   for (; span < end; span++) {
-    if (span->tape) {
+    if (span->kind == SPAN_TAPE)
       tape_forward(run, span->first, span->count);
-      continue;
-    }
-    const struct call *call = &run->calls[span->first];
-    call->op->forward(call);
-    if (!run->fault.raised) continue;
-    run->fault_node = plan->calls.at[span->first].node;
-    return false;
+    else if (!compute(run, span->first))
+      return false;
   }
   return true;
 }
@@ -121,15 +124,27 @@ static void seed_output(const struct run *run, const double *upstream) {
   for (size_t i = 0; bar && i < size; i++) bar[i] = upstream ? upstream[i] : 1;
 }
 
-void run_backward(struct run *run, const double *upstream) {
+static void add_value(const struct run *run, const struct plan_add *add) {
+  double *bar = bar_at(run, add->to);
+  const double *from = value_at(run, add->from);
+  size_t size = graph_node(run->plan->graph, add->to)->shape->size;
+  for (size_t i = 0; i < size; i++) bar[i] += from[i];
+}
+
+bool run_backward(struct run *run, const double *upstream) {
   const struct plan *plan = run->plan;
   const struct span *span = plan->backward.at, *end = span + plan->backward.count;
   clear_bars(run);
   seed_output(run, upstream);
+  run->fault.raised = false;
   for (; span < end; span++) {
-    if (span->tape)
-      tape_backward(run, span->first, span->count);
-    else
-      run->calls[span->first].op->backward(&run->calls[span->first]);
+    switch (span->kind) {
+    case SPAN_TAPE: tape_backward(run, span->first, span->count); break;
+    case SPAN_CALL: run->calls[span->first].op->backward(&run->calls[span->first]); break;
+    case SPAN_ADD: add_value(run, &plan->adds.at[span->first]); break;
+    case SPAN_COMPUTE:
+      if (!compute(run, span->first)) return false;
+    }
   }
+  return true;
 }

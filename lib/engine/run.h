@@ -19,8 +19,9 @@ void run_make(struct run *run, struct arena *arena, const struct plan *plan);
 /* Computes all values.  False when a kernel could not: fault and fault_node say why. */
 bool run_forward(struct run *run);
 
-/* Computes all adjoints from the output's, `upstream` (of the output's shape; NULL: ones). */
-void run_backward(struct run *run, const double *upstream);
+/* Computes all adjoints from the output's, `upstream` (of the output's shape; NULL: ones).  False
+ * as run_forward: the derivative of a function may be any expression. */
+bool run_backward(struct run *run, const double *upstream);
 
 /* A node's value; NULL where the plan does not need it. */
 const double *run_value(const struct run *run, node_id id);

@@ -187,7 +187,8 @@ static void print_warnings(const struct result *result, struct text *out) {
 /* Literals stand in the inputs of their users; all other nodes are listed. */
 static bool is_listed(const struct result *result, node_id id) {
   const struct node *node = graph_node(&result->net->graph, id);
-  return (node->role != ROLE_LITERAL || node->name) && run_value(&result->run, id);
+  return (node->role != ROLE_LITERAL || node->name) && !node->backward &&
+         run_value(&result->run, id);
 }
 
 static void print_order(const struct result *result, struct text *out) {
@@ -256,7 +257,7 @@ static void print_edge(const struct result *result, node_id id, unsigned input, 
   json_name(result, id, out);
   text_printf(out, ", \"slot\": %u", input);
   bool flows = result_has_edge(result, id, input);
-  if (flows && source->shape->size == 1 && node->shape->size == 1) {
+  if (flows && source->shape->size == 1 && node->shape->size == 1 && node->op->backward) {
     result_contribution(result, id, input, true, room);
     text_puts(out, ", \"local\": ");
     json_number(out, *room);
@@ -286,7 +287,7 @@ static void print_edges(const struct result *result, struct text *out) {
   text_char(out, '[');
   for (node_id id = 0; id < result->plan.node_count; id++) {
     const struct node *node = graph_node(graph, id);
-    for (unsigned k = 0; k < node->count; k++) {
+    for (unsigned k = 0; k < node->count && !node->backward; k++) {
       if (!is_listed(result, graph_inputs(graph, node)[k])) continue;
       next(out, &first, "\n    ");
       print_edge(result, id, k, room, out);

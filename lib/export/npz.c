@@ -112,7 +112,8 @@ static void add_member(const struct result *result, zipFile zip, const char *pre
 
 static bool is_written(const struct result *result, node_id id) {
   const struct node *node = graph_node(&result->net->graph, id);
-  return (node->role != ROLE_LITERAL || node->name) && run_value(&result->run, id);
+  return (node->role != ROLE_LITERAL || node->name) && !node->backward &&
+         run_value(&result->run, id);
 }
 
 static size_t count_bytes(const struct result *result) {

@@ -174,7 +174,7 @@ static void add_row(struct table *table, node_id id) {
 
 static bool is_shown(const struct result *result, node_id id) {
   const struct node *node = graph_node(&result->net->graph, id);
-  if (id == result->plan.output || !run_value(&result->run, id)) return false;
+  if (id == result->plan.output || node->backward || !run_value(&result->run, id)) return false;
   return node->name || (result->all && node->role == ROLE_NODE);
 }
 

@@ -1,6 +1,7 @@
 #include "graph/graph.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void graph_init(struct graph *graph, struct arena *arena, struct report *report) {
@@ -15,6 +16,7 @@ static node_id append(struct graph *graph, struct node node) {
   }
   node_id id = (node_id)graph->nodes.count;
   node.owner = id;
+  node.backward = graph->building_backward;
   *vec_push(graph->arena, &graph->nodes) = node;
   return id;
 }
@@ -42,6 +44,13 @@ struct build {
   struct mark mark;
 };
 
+static void print_shortened(const struct graph *graph, node_id id, struct text *out) {
+  struct text text;
+  text_init(&text, graph->arena, NULL, NULL);
+  graph_print_text(graph, id, &text);
+  text_puts(out, report_quote(graph->report, text_string(&text), text.count));
+}
+
 static void describe_input(const struct infer *infer, unsigned input) {
   const struct build *build = infer->context;
   if (input >= infer->count) return;
@@ -50,13 +59,17 @@ static void describe_input(const struct infer *infer, unsigned input) {
   if (node->name || node->role == ROLE_LITERAL || !node->text.start)
     graph_print_name(build->graph, id, infer->why);
   else
-    graph_print_text(build->graph, id, infer->why);
+    print_shortened(build->graph, id, infer->why);
   text_puts(infer->why, " is ");
   dims_print(&infer->x[input], infer->why);
 }
 
 static void report_infer(struct build *build, const struct infer *infer) {
   struct mark mark = build->mark;
+  const struct mark *marks = build->graph->attr_marks;
+  int attr = infer->blame_attr ? op_attr(infer->op, infer->blame_attr, strlen(infer->blame_attr))
+                               : -1;
+  if (attr >= 0 && marks && marks[attr].start) mark = marks[attr];
   report_add(build->graph->report, mark, BP(SHAPE_MISMATCH), infer->op->name,
              text_string(infer->why));
 }
@@ -74,6 +87,12 @@ static bool check_count(struct graph *graph, const struct op *op, unsigned count
   report_add(graph->report, mark, BP(INPUT_COUNT), op->name, wanted, count);
   struct text names;
   text_init(&names, graph->arena, NULL, NULL);
+  if (op->attrs && count > op->most) {
+    for (size_t i = 0; i < op_attr_count(op); i++)
+      text_printf(&names, "%s%s=...", i ? ", " : "", op->attrs[i].name);
+    report_hint(graph->report, "attributes are given by name: %s", text_string(&names));
+    return false;
+  }
   for (unsigned i = 0; i < OP_INPUTS && op->inputs[i]; i++)
     text_printf(&names, "%s%s", i ? ", " : "", op->inputs[i]);
   report_hint(graph->report, "%s(%s%s): %s", op->name, text_string(&names),
@@ -128,6 +147,7 @@ node_id graph_add(struct graph *graph, const struct op *op, const struct attr *a
   vec_room(graph->arena, &graph->arcs, graph->arcs.count + count);
   memcpy(graph->arcs.at + graph->arcs.count, inputs, count * sizeof *inputs);
   graph->arcs.count += count;
+  graph->lacks_backward = graph->lacks_backward || (!op->backward && op->rules[0]);
   graph->has_indices = graph->has_indices || op->indices || op->labels;
   graph->has_kinks = graph->has_kinks || op->kinks;
   return append(graph, node);
@@ -152,6 +172,33 @@ bool graph_takes_index(const struct graph *graph, const struct node *node, unsig
 bool graph_flows(const struct graph *graph, const struct node *node, unsigned k) {
   if (graph_takes_index(graph, node, k)) return false;
   return node->op->rules[node->op->most == OP_ANY ? 0 : k] != NULL;
+}
+
+static int compare_derivatives(const void *a, const void *b) {
+  const struct derivative *x = a, *y = b;
+  if (x->node != y->node) return x->node < y->node ? -1 : 1;
+  return (x->input > y->input) - (x->input < y->input);
+}
+
+void graph_sort_derivatives(struct graph *graph) {
+  if (!graph->derivatives.count) return;
+  qsort(graph->derivatives.at, graph->derivatives.count, sizeof *graph->derivatives.at,
+        compare_derivatives);
+}
+
+const struct derivative *graph_derivatives(const struct graph *graph, node_id id, size_t *count) {
+  size_t low = 0, high = graph->derivatives.count;
+  const struct derivative *at = graph->derivatives.at;
+  *count = 0;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (at[middle].node < id)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  while (low + *count < graph->derivatives.count && at[low + *count].node == id) ++*count;
+  return *count ? &at[low] : NULL;
 }
 
 /* ---- printing ---------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ struct node {
   uint16_t count;
   uint8_t role;    /* enum role */
   uint8_t domain;  /* of a start node: enum domain */
+  bool backward;   /* part of what another node does on the way back; see struct derivative */
   node_id owner;   /* the named node that it is a part of; itself when named */
   uint32_t part;   /* the how-manieth part, from 1; 0 when named */
   struct mark mark; /* the very symbol: an operator, an op's name */
@@ -42,12 +43,25 @@ enum domain {
   DOMAIN_LOWER
 };
 
+/* What flows from a node to one of its inputs, as nodes: of a function with its author's own rule,
+ * and of an op without a backward kernel.  The nodes [first, end) are computed on the way back,
+ * when the gradient of `node` is complete; among them `upstream` stands for that gradient. */
+struct derivative {
+  node_id node;
+  unsigned input;
+  node_id upstream, first, end;
+  node_id gradient; /* what is added to the input's adjoint; of the input's shape */
+};
+
 struct graph {
   struct arena *arena;
   struct report *report;
   struct shapes shapes;
   VEC(struct node) nodes;
   VEC(node_id) arcs;
+  VEC(struct derivative) derivatives; /* in the order of their nodes */
+  bool building_backward;             /* what is appended now is `backward` */
+  bool lacks_backward; /* some op has a rule, but no backward kernel */
   bool has_indices; /* some op takes an input as integers */
   bool has_kinks;   /* some op has places without a derivative */
 };
@@ -81,6 +95,13 @@ bool graph_takes_index(const struct graph *graph, const struct node *node, unsig
 
 /* Whether a gradient flows from a node to its input k at all. */
 bool graph_flows(const struct graph *graph, const struct node *node, unsigned k);
+
+/* Puts the derivatives in the order of their nodes, after some were appended. */
+void graph_sort_derivatives(struct graph *graph);
+
+/* The derivatives of a node that are given as nodes: the first of `*count`; NULL where there is
+ * none. */
+const struct derivative *graph_derivatives(const struct graph *graph, node_id id, size_t *count);
 
 /* Writes a node's name: "s", "s.1" for a part, a literal's number. */
 void graph_print_name(const struct graph *graph, node_id id, struct text *out);

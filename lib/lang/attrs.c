@@ -111,7 +111,7 @@ static void report_wrong(struct scope *scope, const struct op *op, const struct 
   text_init(&wanted, scope->arena, NULL, NULL);
   if (binders[spec->type].wanted) text_puts(&wanted, binders[spec->type].wanted);
   for (unsigned i = 0; spec->words && spec->words[i]; i++)
-    text_printf(&wanted, "%s%s", i ? " or " : "", spec->words[i]);
+    text_printf(&wanted, "%s%s", !i ? "" : spec->words[i + 1] ? ", " : " or ", spec->words[i]);
   report_add(scope->report, value->text, BP(WRONG_ATTRIBUTE), op->name, spec->name,
              text_string(&wanted));
   if (value->kind == VALUE_NODE)
@@ -136,7 +136,6 @@ bool bind_attr(struct scope *scope, const struct op *op, const struct attr_spec 
   if (!fits && word && (defined || !wants_word)) {
     /* No word of the op: then it is a name. */
     if (!scope->find(scope, value->item, &found)) return false;
-    if (found.kind == VALUE_NODE) found.text = value->text;
     if (found.kind == VALUE_NONE) {
       *out = spec->fallback;
       return true;

@@ -59,7 +59,7 @@ static struct expr_item *push(struct parser *p, enum expr_kind kind, size_t star
   struct expr_item *item = vec_push(p->arena, &p->out->items);
   *item = (struct expr_item){.kind = (uint8_t)kind, .constant = p->constant};
   item->mark = mark_of(p, start, end);
-  item->text = mark_of(p, from, p->end);
+  item->text = mark_of(p, from, p->end > from ? p->end : from);
   return item;
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "lang/fold.h"
 #include "ops/registry.h"
 
@@ -182,10 +183,27 @@ static const char *attr_habit(const char *name, size_t size) {
   return NULL;
 }
 
+static const char *nearest_attr(const struct op *op, const char *name, size_t size) {
+  const char *nearest = NULL;
+  size_t limit = edit_limit(size);
+  for (size_t i = 0; i < op_attr_count(op); i++) {
+    const char *own = op->attrs[i].name;
+    size_t distance = edit_distance(name, size, own, strlen(own), limit);
+    if (distance > limit || (nearest && distance == limit)) continue;
+    nearest = own, limit = distance;
+  }
+  return nearest;
+}
+
 static void hint_attr(struct scope *scope, const struct op *op, const char *name, size_t size) {
   const char *habit = attr_habit(name, size);
   if (habit && op_attr(op, habit, strlen(habit)) >= 0) {
     report_hint(scope->report, "it is called '%s' here", habit);
+    return;
+  }
+  const char *nearest = nearest_attr(op, name, size);
+  if (nearest) {
+    report_hint(scope->report, "did you mean '%s'?", nearest);
     return;
   }
   struct text known;
@@ -204,6 +222,7 @@ struct binding {
   unsigned count;
   struct attr *attrs;
   bool *attr_given;
+  struct mark *attr_marks;
   bool failed;
 };
 
@@ -239,6 +258,7 @@ static void bind_keyword(struct scope *scope, const struct op *op, struct bindin
     binding->failed = true;
   } else {
     binding->attr_given[at] = true;
+    binding->attr_marks[at] = value->text;
     if (!bind_attr(scope, op, &op->attrs[at], value, &binding->attrs[at])) binding->failed = true;
   }
 }
@@ -285,9 +305,13 @@ bool apply_op(struct scope *scope, const struct op *op, struct value *arguments,
   node_id few[FEW];
   bool given[FEW * 2] = {false};
   size_t inputs = count_spread(arguments, count) + OP_INPUTS, attrs = op_attr_count(op);
-  struct binding binding = {.inputs = few, .attr_given = given};
+  struct mark marks[FEW * 2] = {{0, 0}};
+  struct binding binding = {.inputs = few, .attr_given = given, .attr_marks = marks};
   if (inputs > FEW) binding.inputs = ARENA_ARRAY(scope->arena, node_id, inputs);
-  if (attrs > FEW * 2) binding.attr_given = ARENA_ARRAY(scope->arena, bool, attrs);
+  if (attrs > FEW * 2) {
+    binding.attr_given = ARENA_ARRAY(scope->arena, bool, attrs);
+    binding.attr_marks = ARENA_ARRAY(scope->arena, struct mark, attrs);
+  }
   for (size_t i = 0; i < inputs; i++) binding.inputs[i] = NODE_NONE;
   binding.attrs = default_attrs(scope->graph->arena, op);
   for (size_t i = 0; i < count; i++) {
@@ -299,9 +323,11 @@ bool apply_op(struct scope *scope, const struct op *op, struct value *arguments,
       bind_positional(scope, op, &binding, &arguments[i]);
   }
   check_required(scope, op, &binding, mark);
+  scope->graph->attr_marks = binding.attr_marks;
   node_id node = binding.failed ? NODE_NONE
                                 : graph_add(scope->graph, op, binding.attrs, binding.count,
                                             binding.inputs, mark, text);
+  scope->graph->attr_marks = NULL;
   *out = make_node(node, mark, text);
   if (node == NODE_NONE) out->kind = VALUE_FAILED;
   return node != NODE_NONE;

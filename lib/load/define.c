@@ -39,6 +39,16 @@ static bool is_unbalanced(const char *text, size_t size) {
   return open > 0;
 }
 
+/* `&a + 1`: points to the anchor, which stands before what is left of the expression. */
+static void report_anchor(struct net *net, tree_id id) {
+  struct mark mark = tree_mark(&net->tree, id);
+  const char *at = report_bytes(net->report, mark), *first = net->source->bytes;
+  while (at > first && *at != '&') at--;
+  report_add(net->report, source_mark(net->source, at, strcspn(at, " \t\r\n")), BP(YAML_TRAP),
+             "YAML reads & as the start of an anchor");
+  report_hint(net->report, "put the expression into quotes");
+}
+
 static bool is_trap(struct net *net, tree_id id) {
   const struct tree_node *node = tree_at(&net->tree, id);
   const char *text = tree_text(&net->tree, id);
@@ -49,8 +59,7 @@ static bool is_trap(struct net *net, tree_id id) {
     return true;
   }
   if (node->flags & TREE_ANCHOR && (!node->size || strchr("+-*/@<>=!,)", text[0]))) {
-    fail_at(net, id, BP(YAML_TRAP), "YAML reads & as the start of an anchor");
-    report_hint(net->report, "put the expression into quotes");
+    report_anchor(net, id);
     return true;
   }
   return is_comment_trap(net, id);
@@ -93,6 +102,19 @@ static bool emit_input(struct net *net, tree_id id) {
   return false;
 }
 
+static bool emit_truth(struct net *net, const struct op *op, const struct attr_spec *spec,
+                       tree_id value) {
+  bool yes = tree_is(&net->tree, value, "true");
+  bool plain = (tree_at(&net->tree, value)->flags & TREE_PLAIN) != 0;
+  if (plain && (yes || tree_is(&net->tree, value, "false"))) {
+    emit_item(net, EXPR_TRUTH, tree_mark(&net->tree, value))->number = yes;
+    return true;
+  }
+  report_add(net->report, tree_mark(&net->tree, value), BP(WRONG_ATTRIBUTE), op->name, spec->name,
+             "true or false");
+  return false;
+}
+
 /* An attribute's value as its specification wants it: some texts are no expressions. */
 static bool emit_attribute(struct net *net, const struct op *op, tree_id key, tree_id value) {
   const struct tree_node *name = tree_at(&net->tree, key);
@@ -103,8 +125,13 @@ static bool emit_attribute(struct net *net, const struct op *op, tree_id key, tr
     struct expr_item *item = emit_item(net, EXPR_TEXT, tree_mark(&net->tree, value));
     item->name = tree_text(&net->tree, value);
     item->size = tree_at(&net->tree, value)->size;
+  } else if (at >= 0 && op->attrs[at].type == ATTR_BOOL) {
+    fine = emit_truth(net, op, &op->attrs[at], value);
   } else {
+    size_t first = net->pool.items.count;
     fine = emit_constant(net, value);
+    struct expr_item *item = net->pool.items.at + first;
+    if (fine && net->pool.items.count == first + 1 && item->kind == EXPR_NAME) item->word = true;
   }
   struct expr_item *keyword = emit_item(net, EXPR_KEYWORD, tree_mark(&net->tree, key));
   keyword->name = tree_text(&net->tree, key);
@@ -115,36 +142,61 @@ static bool emit_attribute(struct net *net, const struct op *op, tree_id key, tr
 /* {op: NAME, inputs: [...], ATTRIBUTE: ...} */
 struct spelled {
   tree_id op, inputs, expr, shape, description, label;
+  bool twice; /* one of these is; reported */
 };
 
-static bool note_key(struct net *net, tree_id key, tree_id value, const char *name, tree_id *out) {
+static bool note_key(struct net *net, tree_id key, tree_id value, const char *name,
+                     struct spelled *s, tree_id *out) {
   if (!tree_is(&net->tree, key, name)) return false;
-  if (*out != TREE_NONE) {
-    fail_at(net, key, BP(DUPLICATE_KEY), name);
-    report_see(net->report, tree_mark(&net->tree, *out), "its first value is here");
+  if (*out == TREE_NONE) {
+    *out = value;
+    return true;
   }
-  *out = value;
+  fail_at(net, key, BP(DUPLICATE_KEY), name);
+  report_see(net->report, tree_mark(&net->tree, *out - 1), "it is defined here first");
+  s->twice = true;
   return true;
 }
 
 static struct spelled read_spelled(struct net *net, tree_id id) {
   const struct tree *tree = &net->tree;
-  struct spelled s = {TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE};
+  struct spelled s = {TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE, TREE_NONE, false};
   for (tree_id key = tree_first(tree, id); key != TREE_NONE;) {
     tree_id value = tree_next(tree, key);
-    (void)(note_key(net, key, value, "op", &s.op) ||
-           note_key(net, key, value, "inputs", &s.inputs) ||
-           note_key(net, key, value, "shape", &s.shape) ||
-           note_key(net, key, value, "expr", &s.expr) ||
-           note_key(net, key, value, "description", &s.description) ||
-           note_key(net, key, value, "label", &s.label));
+    (void)(note_key(net, key, value, "op", &s, &s.op) ||
+           note_key(net, key, value, "inputs", &s, &s.inputs) ||
+           note_key(net, key, value, "shape", &s, &s.shape) ||
+           note_key(net, key, value, "expr", &s, &s.expr) ||
+           note_key(net, key, value, "description", &s, &s.description) ||
+           note_key(net, key, value, "label", &s, &s.label));
     key = tree_next(tree, value);
   }
   return s;
 }
 
+/* The key of a mapping that is most like `name`, or TREE_NONE. */
+static tree_id find_like(const struct net *net, tree_id mapping, const char *name) {
+  size_t size = strlen(name), limit = edit_limit(size);
+  for (tree_id key = tree_first(&net->tree, mapping); key != TREE_NONE;) {
+    uint32_t own = tree_at(&net->tree, key)->size;
+    if (edit_distance(tree_text(&net->tree, key), own, name, size, limit) <= limit) return key;
+    key = tree_next(&net->tree, tree_next(&net->tree, key));
+  }
+  return TREE_NONE;
+}
+
+/* Reports that a key is missing, or a misspelt one that seems to be meant for it. */
+static bool fail_missing(struct net *net, tree_id mapping, const char *name) {
+  tree_id like = find_like(net, mapping, name);
+  if (like == TREE_NONE) return fail_at(net, mapping, BP(MISSING_KEY), name);
+  fail_at(net, like, BP(UNKNOWN_KEY),
+          report_quote(net->report, tree_text(&net->tree, like), tree_at(&net->tree, like)->size));
+  report_hint(net->report, "did you mean '%s'?", name);
+  return false;
+}
+
 static bool emit_inputs(struct net *net, tree_id mapping, tree_id inputs, uint32_t *count) {
-  if (inputs == TREE_NONE) return fail_at(net, mapping, BP(MISSING_KEY), "inputs");
+  if (inputs == TREE_NONE) return fail_missing(net, mapping, "inputs");
   if (tree_at(&net->tree, inputs)->kind != TREE_LIST) {
     fail_at(net, inputs, BP(WRONG_KIND), "inputs must be a list");
     if (tree_at(&net->tree, inputs)->kind == TREE_SCALAR)
@@ -175,6 +227,7 @@ static bool emit_op(struct net *net, tree_id id, const struct spelled *s) {
   uint32_t size = tree_at(tree, s->op)->size, count = 0;
   const struct op *op = vocabulary_find(&net->words, name, size);
   bool fine = emit_inputs(net, id, s->inputs, &count);
+  if (s->inputs == TREE_NONE) return false;
   bool own_shape = op && op_attr(op, "shape", 5) >= 0;
   for (tree_id key = tree_first(tree, id); key != TREE_NONE;) {
     tree_id value = tree_next(tree, key);
@@ -205,6 +258,15 @@ static bool emit_expr_mapping(struct net *net, tree_id id, const struct spelled 
   return emit_scalar(net, s->expr) && (s->shape == TREE_NONE || emit_shape(net, s->shape));
 }
 
+/* Whether a mapping has the looks of a start value: {zeros: [2]}. */
+static bool is_start_value(const struct net *net, tree_id id) {
+  for (tree_id key = tree_first(&net->tree, id); key != TREE_NONE;) {
+    if (is_source(tree_text(&net->tree, key), tree_at(&net->tree, key)->size)) return true;
+    key = tree_next(&net->tree, tree_next(&net->tree, key));
+  }
+  return false;
+}
+
 bool emit_expression(struct net *net, tree_id id) {
   const struct tree_node *node = tree_at(&net->tree, id);
   if (node->kind == TREE_SCALAR) return emit_scalar(net, id);
@@ -217,9 +279,17 @@ bool emit_expression(struct net *net, tree_id id) {
     return false;
   }
   struct spelled s = read_spelled(net, id);
+  if (s.twice) return false;
+  if (s.expr != TREE_NONE && s.op != TREE_NONE)
+    return fail_at(net, s.op - 1, BP(WRONG_KIND), "a node has either 'op' or 'expr'");
   if (s.expr != TREE_NONE) return emit_expr_mapping(net, id, &s);
   if (s.op != TREE_NONE) return emit_op(net, id, &s);
+  if (find_like(net, id, "expr") != TREE_NONE) return fail_missing(net, id, "expr");
   fail_at(net, id, BP(WRONG_KIND), "a node is an expression, or has 'op' or 'expr'");
+  if (is_start_value(net, id))
+    report_hint(net->report, "put start values under inputs, parameters or constants");
+  else
+    report_hint(net->report, "write x + 1, or {op: add, inputs: [x, 1]}");
   return false;
 }
 
@@ -231,9 +301,37 @@ static bool is_known_word(const struct expr_item *item) {
                            : false;
 }
 
-static void report_undefined(struct net *net, const struct expr_item *item) {
+/* Names that mean something elsewhere, and what to write here. */
+static const char *name_habit(const struct expr_item *item) {
+  static const char *const habits[][2] = {{"e", "write exp(1), or exp(x) for e**x"},
+                                          {"None",
+                                           "leave the attribute out; for x[None] write "
+                                           "expand_dims(x, axis=0)"},
+                                          {"newaxis", "write expand_dims(x, axis=0)"},
+                                          {"True", "write 1"},
+                                          {"False", "write 0"},
+                                          {"nan", "a value may be .nan, an expression has no name for it"},
+                                          {"NaN", "a value may be .nan, an expression has no name for it"},
+                                          {"Inf", "write inf"},
+                                          {"infinity", "write inf"},
+                                          {"PI", "write pi"},
+                                          {"\xcf\x80", "write pi"}};
+  for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
+    if (strlen(habits[i][0]) == item->size && !memcmp(habits[i][0], item->name, item->size))
+      return habits[i][1];
+  return NULL;
+}
+
+void report_undefined(struct net *net, const struct expr_item *item) {
+  if (net->doubtful || map_find(&net->lost, item->name, item->size) != MAP_NONE) return;
   report_add(net->report, item->mark, BP(UNDEFINED_NAME),
              report_quote(net->report, item->name, item->size));
+  if (report_full(net->report)) return;
+  const char *habit = name_habit(item);
+  if (habit) {
+    report_hint(net->report, "%s", habit);
+    return;
+  }
   const char *nearest = net_nearest(net, item->name, item->size);
   if (vocabulary_find(&net->words, item->name, item->size))
     report_hint(net->report, "it is an op: write %.*s(...)", (int)item->size, item->name);
@@ -321,22 +419,30 @@ static void finish(struct net *net, uint32_t index, const struct expr_item *item
   if (id != NODE_NONE) graph_name(&net->graph, id, name->name, name->size);
 }
 
-static bool emit_option(struct net *net, const char *text) {
-  if (text[0] == '@') { /* a file, from the working folder */
-    struct expr_item *path = emit_item(net, EXPR_TEXT, (struct mark){0, 0});
-    path->name = text + 1;
-    path->size = (uint32_t)strlen(text + 1);
-    emit_call(net, "file", 1, (struct mark){0, 0});
-    return true;
-  }
+/* The place of an option's text, which is a source of its own. */
+static struct mark option_mark(const struct net *net, const char *text) {
   const struct report *report = net->report;
-  struct expr_text expr = {.at = text, .size = strlen(text)};
   for (size_t i = 0; i < report->sources.count; i++) {
     const struct source *source = report->sources.at[i];
     if (text >= source->bytes && text <= source->bytes + source->size)
-      expr.base = source_mark(source, text, 0).start;
+      return source_mark(source, text, strlen(text));
   }
-  return expr_parse(net->arena, net->report, &expr, true, &net->pool);
+  return (struct mark){0, 0};
+}
+
+static bool emit_option(struct net *net, const char *text) {
+  struct mark mark = option_mark(net, text);
+  struct expr_text expr = {.at = text, .size = strlen(text), .base = mark.start};
+  if (text[0] != '@') return expr_parse(net->arena, net->report, &expr, true, &net->pool);
+  if (!text[1]) { /* a file, from the working folder */
+    report_add(net->report, mark, BP(WRONG_KIND), "a path is missing here");
+    return false;
+  }
+  struct expr_item *path = emit_item(net, EXPR_TEXT, mark);
+  path->name = text + 1;
+  path->size = (uint32_t)strlen(text + 1);
+  emit_call(net, "file", 1, mark);
+  return true;
 }
 
 static bool emit_definition(struct net *net, uint32_t index) {
@@ -444,9 +550,12 @@ static void report_cycle(struct net *net, uint32_t start) {
   if (shown > SHOWN) text_printf(&chain, "... (%d more) -> ", shown - SHOWN);
   const struct map_entry *entry = &net->names.entries.at[start];
   const char *name = report_quote(net->report, entry->name, entry->size);
+  const char *setting = setting_of(net, start);
   text_puts(&chain, name);
-  report_add(net->report, tree_mark(&net->tree, net->definitions.at[start].key), BP(CYCLE), name,
-             text_string(&chain));
+  report_add(net->report,
+             setting ? option_mark(net, setting)
+                     : tree_mark(&net->tree, net->definitions.at[start].key),
+             BP(CYCLE), name, text_string(&chain));
 }
 
 /* What still waits is on a cycle, or needs what is. */

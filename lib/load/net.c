@@ -83,31 +83,52 @@ static const char *quote_node(struct net *net, tree_id id) {
   return report_quote(net->report, tree_text(&net->tree, id), tree_at(&net->tree, id)->size);
 }
 
-static void report_unknown_key(struct net *net, tree_id key, const struct key *keys,
+/* The known key that a misspelt one is most like, or NULL. */
+static const char *nearest_key(const struct net *net, tree_id key, const struct key *keys,
                                size_t count) {
-  const struct tree_node *node = tree_at(&net->tree, key);
-  if (is_cut_off(net, key)) return;
+  const char *nearest = NULL, *text = tree_text(&net->tree, key);
+  uint32_t size = tree_at(&net->tree, key)->size;
+  size_t limit = edit_limit(size);
+  for (size_t i = 0; i < count; i++) {
+    size_t distance = edit_distance(text, size, keys[i].name, strlen(keys[i].name), limit);
+    if (distance > limit || (nearest && distance == limit)) continue;
+    nearest = keys[i].name;
+    limit = distance;
+  }
+  return nearest;
+}
+
+/* Returns the known key that seems to be meant, or NULL. */
+static const char *report_unknown_key(struct net *net, tree_id key, const struct key *keys,
+                                      size_t count) {
+  if (is_cut_off(net, key)) {
+    report_add(net->report, tree_mark(&net->tree, key), BP(YAML_TRAP),
+               "braces and brackets cut the expression at the comma");
+    report_hint(net->report, "put it into quotes or on a line of its own");
+    return NULL;
+  }
   if (tree_is(&net->tree, key, "<<")) {
     report_add(net->report, tree_mark(&net->tree, key), BP(MERGE_KEY));
     report_hint(net->report, "repeat the keys, or use *alias for the whole value");
-    return;
+    return NULL;
   }
   report_add(net->report, tree_mark(&net->tree, key), BP(UNKNOWN_KEY), quote_node(net, key));
-  const char *nearest = NULL;
-  size_t limit = node->size < 4 ? 1 : 3;
-  for (size_t i = 0; i < count; i++) {
-    size_t distance = edit_distance(tree_text(&net->tree, key), node->size, keys[i].name,
-                                    strlen(keys[i].name), limit);
-    if (distance <= limit) nearest = keys[i].name, limit = distance ? distance - 1 : 0;
-  }
+  if (report_full(net->report)) return NULL;
+  const char *nearest = nearest_key(net, key, keys, count);
   if (nearest) {
     report_hint(net->report, "did you mean '%s'?", nearest);
-    return;
+    return nearest;
   }
   struct text known;
   text_init(&known, net->arena, NULL, NULL);
   for (size_t i = 0; i < count; i++) text_printf(&known, "%s%s", i ? ", " : "", keys[i].name);
   report_hint(net->report, "known here: %s", text_string(&known));
+  return NULL;
+}
+
+/* A top-level key for the author's notes. */
+static bool is_note(const struct net *net, tree_id key) {
+  return tree_at(&net->tree, key)->size > 1 && !memcmp(tree_text(&net->tree, key), "x-", 2);
 }
 
 static void report_twice(struct net *net, tree_id again, tree_id first) {
@@ -134,9 +155,10 @@ bool read_keys(struct net *net, tree_id mapping, const char *what, const struct 
     tree_id value = tree_next(tree, key);
     size_t i = 0;
     while (i < count && !tree_is(tree, key, keys[i].name)) i++;
-    bool note = tree_at(tree, key)->size > 1 && !memcmp(tree_text(tree, key), "x-", 2);
-    if (i == count && !(note && mapping == tree->root)) {
-      report_unknown_key(net, key, keys, count);
+    if (i == count && !(is_note(net, key) && mapping == tree->root)) {
+      const char *meant = report_unknown_key(net, key, keys, count);
+      for (size_t k = 0; meant && k < count; k++)
+        if (keys[k].name == meant) firsts[k] = key;
       fine = false;
     } else if (i < count && values[i] != TREE_NONE) {
       report_twice(net, key, firsts[i]);
@@ -147,11 +169,26 @@ bool read_keys(struct net *net, tree_id mapping, const char *what, const struct 
     key = tree_next(tree, value);
   }
   for (size_t i = 0; i < count; i++) {
-    if (!keys[i].required || values[i] != TREE_NONE) continue;
+    if (!keys[i].required || firsts[i] != TREE_NONE) continue;
     report_add(net->report, tree_mark(tree, mapping), BP(MISSING_KEY), keys[i].name);
+    if (mapping == tree->root)
+      report_hint(net->report, "a net has bpgraph: 1, start nodes and nodes");
     fine = false;
   }
   return fine;
+}
+
+/* The words in what is no name (`my-input`): that they are not defined need not be said as well. */
+static void lose_words(struct net *net, tree_id key) {
+  const char *text = tree_text(&net->tree, key);
+  size_t size = tree_at(&net->tree, key)->size, length;
+  for (size_t at = 0; at < size; at += length) {
+    length = utf8_name(text + at, size - at);
+    if (length)
+      map_add(net->arena, &net->lost, text + at, length, 0);
+    else
+      utf8_decode(text + at, size - at, &length);
+  }
 }
 
 bool check_name(struct net *net, tree_id key) {
@@ -171,13 +208,17 @@ bool check_name(struct net *net, tree_id key) {
   }
   report_add(net->report, mark, BP(BAD_NAME), quote_node(net, key));
   report_hint(net->report, "a name is a letter or _, then letters, digits and _");
+  lose_words(net, key);
   return false;
 }
 
 /* ---- names ------------------------------------------------------------------------------- */
 
 static void add_definition(struct net *net, tree_id key, enum section section) {
-  if (!check_name(net, key)) return;
+  if (!check_name(net, key)) {
+    net->incomplete = true;
+    return;
+  }
   const struct tree_node *node = tree_at(&net->tree, key);
   uint32_t index = (uint32_t)net->definitions.count;
   const char *name = tree_text(&net->tree, key);
@@ -192,20 +233,40 @@ static void add_definition(struct net *net, tree_id key, enum section section) {
 
 static const char *const section_name[] = {"inputs", "parameters", "constants", "nodes"};
 
+static void add_section(struct net *net, tree_id mapping, enum section section);
+
 static bool is_empty(const struct net *net, tree_id id) {
   const struct tree_node *node = tree_at(&net->tree, id);
   return node->kind == TREE_SCALAR && node->flags & TREE_PLAIN && node->size == 0;
+}
+
+/* A list, or a text, where the names of a section should be.  The names in a list of mappings are
+ * taken up all the same, so that nothing else is said about them. */
+static void report_section(struct net *net, tree_id id, enum section section) {
+  const struct tree *tree = &net->tree;
+  struct text why;
+  text_init(&why, net->arena, NULL, NULL);
+  text_printf(&why, "%s must be a mapping: 'name: %s'", section_name[section],
+              section == SECTION_NODES ? "expression" : "value");
+  report_add(net->report, tree_mark(tree, id), BP(WRONG_KIND), text_string(&why));
+  if (tree_at(tree, id)->kind != TREE_LIST) {
+    report_hint(net->report, "is a blank missing after ':'?");
+    net->doubtful = true;
+    return;
+  }
+  report_hint(net->report, "leave out '- ' before the names");
+  for (tree_id item = tree_first(tree, id); item != TREE_NONE; item = tree_next(tree, item))
+    if (tree_at(tree, item)->kind == TREE_MAPPING)
+      add_section(net, item, section);
+    else
+      net->doubtful = true;
 }
 
 static void add_section(struct net *net, tree_id mapping, enum section section) {
   const struct tree_node *node = tree_at(&net->tree, mapping);
   if (is_empty(net, mapping)) return;
   if (node->kind != TREE_MAPPING) {
-    struct text why;
-    text_init(&why, net->arena, NULL, NULL);
-    text_printf(&why, "%s must be a mapping: 'name: %s'", section_name[section],
-                section == SECTION_NODES ? "expression" : "value");
-    report_add(net->report, tree_mark(&net->tree, mapping), BP(WRONG_KIND), text_string(&why));
+    report_section(net, mapping, section);
     return;
   }
   vec_room(net->arena, &net->definitions, net->definitions.count + node->size / 2);
@@ -240,9 +301,9 @@ node_id net_find(const struct net *net, const char *name, size_t size) {
 }
 
 const char *net_nearest(const struct net *net, const char *name, size_t size) {
-  enum { SEARCHED_MOST = 20000 }; /* a hint is not worth seconds */
+  enum { SEARCHED_MOST = 5000 }; /* a hint is not worth seconds */
   const struct map_entry *nearest = NULL;
-  size_t limit = size < 3 ? 1 : size < 8 ? 2 : 3;
+  size_t limit = edit_limit(size);
   for (size_t i = 0; i < net->names.entries.count && i < SEARCHED_MOST; i++) {
     const struct map_entry *entry = &net->names.entries.at[i];
     size_t distance = edit_distance(name, size, entry->name, entry->size, limit);
@@ -280,7 +341,9 @@ static const struct key top_keys[TOP_COUNT] = {
 static void check_version(struct net *net, tree_id id) {
   if (id == TREE_NONE || tree_is(&net->tree, id, "1")) {
     bool quoted = id != TREE_NONE && !(tree_at(&net->tree, id)->flags & TREE_PLAIN);
-    if (quoted) report_add(net->report, tree_mark(&net->tree, id), BP(NUMBER_AS_TEXT), "1");
+    if (!quoted) return;
+    report_add(net->report, tree_mark(&net->tree, id), BP(NUMBER_AS_TEXT), "1");
+    report_hint(net->report, "write it without quotes");
     return;
   }
   bool scalar = tree_at(&net->tree, id)->kind == TREE_SCALAR;
@@ -309,15 +372,21 @@ static node_id read_node_name(struct net *net, tree_id id) {
   const char *name = tree_text(&net->tree, id);
   size_t size = tree_at(&net->tree, id)->size;
   if (map_find(&net->names, name, size) == MAP_NONE && net_find(net, name, size) == NODE_NONE) {
-    report_add(net->report, mark, BP(UNDEFINED_NAME), quote_node(net, id));
-    const char *nearest = net_nearest(net, name, size);
-    if (nearest) report_hint(net->report, "did you mean '%s'?", nearest);
+    struct expr_item item = {.mark = mark};
+    item.name = name;
+    item.size = (uint32_t)size;
+    if (size && utf8_name(name, size) == size) {
+      report_undefined(net, &item);
+    } else {
+      report_add(net->report, mark, BP(WRONG_KIND), "the name of a node is expected here");
+      if (size) report_hint(net->report, "give the expression a name of its own under nodes");
+    }
   }
   return net_find(net, name, size);
 }
 
 /* The only node that nothing uses. */
-static node_id find_output(struct net *net) {
+static node_id find_output(struct net *net, tree_id nodes_key) {
   bool *used = ARENA_ARRAY(net->arena, bool, net->graph.nodes.count + 1);
   for (size_t i = 0; i < net->graph.arcs.count; i++) used[net->graph.arcs.at[i]] = true;
   node_id output = NODE_NONE;
@@ -336,8 +405,9 @@ static node_id find_output(struct net *net) {
     graph_print_name(&net->graph, output, &names);
   }
   if (candidates > 10) text_printf(&names, " and %zu more", candidates - 10);
+  if (net->doubtful || net->incomplete) return NODE_NONE;
   if (candidates == 1) return output;
-  struct mark mark = tree_mark(&net->tree, net->tree.root);
+  struct mark mark = tree_mark(&net->tree, nodes ? net->tree.root : nodes_key);
   if (!nodes) {
     report_add(net->report, mark, BP(NO_OUTPUT), "the net has no nodes");
     return NODE_NONE;
@@ -350,9 +420,9 @@ static node_id find_output(struct net *net) {
   return NODE_NONE;
 }
 
-static void read_output(struct net *net, tree_id id) {
+static void read_output(struct net *net, tree_id id, tree_id nodes_key) {
   net->output_key = id;
-  net->output = id == TREE_NONE ? find_output(net) : read_node_name(net, id);
+  net->output = id == TREE_NONE ? find_output(net, nodes_key) : read_node_name(net, id);
 }
 
 static void read_wrt(struct net *net, tree_id id) {
@@ -366,7 +436,9 @@ static void read_wrt(struct net *net, tree_id id) {
   for (tree_id item = tree_first(&net->tree, id); item != TREE_NONE;
        item = tree_next(&net->tree, item)) {
     node_id node = read_node_name(net, item);
-    if (node != NODE_NONE) *vec_push(net->arena, &net->wrt) = node;
+    if (node == NODE_NONE) continue;
+    *vec_push(net->arena, &net->wrt) = node;
+    *vec_push(net->arena, &net->wrt_marks) = tree_mark(&net->tree, item);
   }
 }
 
@@ -410,8 +482,10 @@ static void take_set(struct net *net, const char *set) {
   size_t size = equals ? (size_t)(equals - set) : strlen(set);
   struct mark mark = source_mark(source, set, size);
   int64_t at = map_find(&net->names, set, size);
-  if (!equals) {
+  if (!equals || !size) {
     report_add(net->report, mark, BP(WRONG_KIND), "NAME=VALUE is expected");
+  } else if (!equals[1]) {
+    report_add(net->report, mark, BP(WRONG_KIND), "a value is missing after '='");
   } else if (at == MAP_NONE) {
     report_add(net->report, mark, BP(UNDEFINED_NAME), report_quote(net->report, set, size));
     const char *nearest = net_nearest(net, set, size);
@@ -441,34 +515,71 @@ node_id net_option_value(struct net *net, const char *option, const char *text) 
 
 static bool find_name(struct scope *scope, const struct expr_item *name, struct value *out);
 
+/* Functions are not read; their names are, so that nothing is said about their calls. */
+static void refuse_functions(struct net *net, tree_id functions) {
+  if (functions == TREE_NONE) return;
+  report_add(net->report, tree_mark(&net->tree, functions - 1), BP(NOT_YET), "functions");
+  if (tree_at(&net->tree, functions)->kind != TREE_MAPPING) return;
+  for (tree_id key = tree_first(&net->tree, functions); key != TREE_NONE;) {
+    map_add(net->arena, &net->functions, tree_text(&net->tree, key),
+            tree_at(&net->tree, key)->size, 0);
+    key = tree_next(&net->tree, tree_next(&net->tree, key));
+  }
+}
+
+/* The section that a top-level key names, if only by a slip; -1 where it is none. */
+static int section_of(const struct net *net, tree_id key) {
+  const char *nearest = NULL;
+  for (int section = 0; section <= SECTION_NODES; section++)
+    if (tree_is(&net->tree, key, section_name[section])) return section;
+  if (!report_full(net->report) && !is_note(net, key)) nearest = nearest_key(net, key, top_keys, TOP_COUNT);
+  for (int section = 0; nearest && section <= SECTION_NODES; section++)
+    if (!strcmp(nearest, section_name[section])) return section;
+  return -1;
+}
+
+/* Takes up all names, in the order of the file, which is the order of everything that follows. */
+static void add_sections(struct net *net) {
+  const struct tree *tree = &net->tree;
+  bool seen[SECTION_NODES + 1] = {false};
+  for (tree_id key = tree_first(tree, tree->root); key != TREE_NONE;) {
+    tree_id value = tree_next(tree, key);
+    int section = section_of(net, key);
+    if (section >= 0) {
+      add_section(net, value, (enum section)section);
+      if (seen[section]) net->doubtful = true; /* there twice, and reported */
+      seen[section] = true;
+    }
+    key = tree_next(tree, value);
+  }
+  bool started = net->doubtful || net->incomplete;
+  for (size_t i = 0; i < net->definitions.count && !started; i++)
+    started = net->definitions.at[i].section != SECTION_NODES;
+  if (!started) report_add(net->report, tree_mark(tree, tree->root), BP(NO_START));
+}
+
 static void read_net(struct net *net, const struct load_options *options) {
   tree_id top[TOP_COUNT];
+  if (is_empty(net, net->tree.root)) { /* --- and nothing more */
+    report_about(net->report, net->source, BP(EMPTY_FILE));
+    report_hint(net->report, "a net starts with: bpgraph: 1");
+    return;
+  }
   if (!read_keys(net, net->tree.root, "a net", top_keys, TOP_COUNT, top) &&
       tree_at(&net->tree, net->tree.root)->kind != TREE_MAPPING)
     return;
   check_version(net, top[TOP_VERSION]);
   net->title = read_text(net, top[TOP_TITLE], "title");
   net->description = read_text(net, top[TOP_DESCRIPTION], "description");
-  if (top[TOP_FUNCTIONS] != TREE_NONE)
-    report_add(net->report, tree_mark(&net->tree, top[TOP_FUNCTIONS]), BP(NOT_YET), "functions");
-  /* In the order of the file, which is the order of everything that follows. */
-  size_t starts = 0;
-  for (tree_id key = tree_first(&net->tree, net->tree.root); key != TREE_NONE;) {
-    tree_id value = tree_next(&net->tree, key);
-    for (int section = 0; section <= SECTION_NODES; section++)
-      if (tree_is(&net->tree, key, section_name[section])) {
-        add_section(net, value, (enum section)section);
-        if (section != SECTION_NODES && !is_empty(net, value)) starts += tree_at(&net->tree, value)->size;
-      }
-    key = tree_next(&net->tree, value);
-  }
-  if (!starts)
-    report_add(net->report, tree_mark(&net->tree, net->tree.root), BP(NO_START));
+  refuse_functions(net, top[TOP_FUNCTIONS]);
+  add_sections(net);
   for (size_t i = 0; i < options->set_count; i++) take_set(net, options->sets[i]);
   define_all(net);
-  if (top[TOP_NODES] != TREE_NONE) read_output(net, top[TOP_OUTPUT]);
+  if (top[TOP_NODES] != TREE_NONE) read_output(net, top[TOP_OUTPUT], top[TOP_NODES] - 1);
   read_upstream(net, top[TOP_UPSTREAM]);
   read_wrt(net, top[TOP_WRT]);
+  if (net->output == NODE_NONE && !report_failed(net->report))
+    report_about(net->report, net->source, BP(NO_OUTPUT), "the net has no output");
   if (top[TOP_EXPECT] != TREE_NONE)
     read_expect(net, top[TOP_EXPECT]);
   else
@@ -482,6 +593,7 @@ bool net_load(struct net *net, struct arena *arena, struct report *report,
   net->output_key = TREE_NONE;
   graph_init(&net->graph, arena, report);
   vocabulary_init(&net->words, arena);
+  vec_room(arena, &net->pool.items, 1); /* it has an address even while it is empty */
   net->scope = (struct scope){.graph = &net->graph,
                               .report = report,
                               .arena = arena,
@@ -517,6 +629,8 @@ static bool find_name(struct scope *scope, const struct expr_item *name, struct 
       *out = make_number(constants[i].value, name->mark);
       return true;
     }
+  if (!definition) report_undefined(net, name); /* else it has failed, and that was reported */
+  if (!definition) report_undefined(net, name);
   if (!definition || definition->state != STATE_BUILT) return false;
   *out = make_node(definition->node, name->mark, name->text);
   return true;

@@ -72,6 +72,11 @@ struct net {
   VEC(struct wait) waits;
   VEC(struct waiting) waiting;
   VEC(struct setting) settings;
+  VEC(const char *) files; /* the data files that were read */
+  struct map functions;    /* names under `functions` */
+  struct map lost;         /* words of names that could not be taken up: see report_undefined */
+  bool incomplete;         /* some keys are no names */
+  bool doubtful;           /* some names could not be taken up at all */
   bool in_value;      /* a start value is being lowered: its sources are known as functions */
   const char *naming; /* whose value it is: random sources take their seed from it */
   uint32_t naming_size;
@@ -80,6 +85,7 @@ struct net {
   tree_id output_key;
   node_id upstream; /* a literal of the output's shape, or NODE_NONE */
   VEC(node_id) wrt;
+  VEC(struct mark) wrt_marks; /* where each is named */
   bool wrt_given;
 };
 
@@ -138,6 +144,11 @@ void emit_call(struct net *net, const char *name, uint32_t count, struct mark ma
 /* Sets each name's definition in the pool from `first` on; false after a report about names that
  * are not defined. */
 bool resolve_names(struct net *net, size_t first);
+/* Says that a name is not defined, and what it may be meant for. */
+void report_undefined(struct net *net, const struct expr_item *item);
+
+/* Reports a name that stands for nothing, unless another fault is the reason. */
+void report_undefined(struct net *net, const struct expr_item *name);
 
 /* Builds the nodes of all definitions. */
 void define_all(struct net *net);
@@ -145,6 +156,9 @@ void define_all(struct net *net);
 /* Reads `expect` and checks that each claim can be judged: its names, its formulas and their shapes.
  * Leaves nothing in the graph. */
 void read_expect(struct net *net, tree_id expect);
+
+/* Whether this is `value` or one of the sources of start values. */
+bool is_source(const char *name, size_t size);
 
 /* The functions that start values have: zeros, uniform, file ... */
 enum outcome call_source(struct scope *scope, const struct expr_item *name,

@@ -76,6 +76,14 @@ static void fill(struct filling *f, tree_id id, unsigned level) {
 enum outcome read_numbers(struct net *net, tree_id id, node_id *out) {
   struct filling f = {.net = net, .outcome = OUTCOME_DONE};
   f.dims = guess_dims(&net->tree, id);
+  if (f.dims.rank == RANK_MOST) {
+    tree_id at = id;
+    for (unsigned i = 0; i < RANK_MOST && at != TREE_NONE; i++) at = tree_first(&net->tree, at);
+    if (at != TREE_NONE && tree_at(&net->tree, at)->kind == TREE_LIST) {
+      report_add(net->report, tree_mark(&net->tree, at), BP(RANK_TOO_HIGH), RANK_MOST);
+      return OUTCOME_FAILED;
+    }
+  }
   const struct shape *shape = shapes_add(&net->graph.shapes, &f.dims);
   /* A list cannot have more numbers than the file has bytes, unless aliases repeat them. */
   if (!shape || shape->size > net->tree.nodes.count + (size_t)10000000) {
@@ -117,8 +125,8 @@ void emit_call(struct net *net, const char *name, uint32_t count, struct mark ma
   net->pool.items.at[net->pool.items.count - 1].count = count;
 }
 
-/* Spellings of YAML 1.1 and of other languages that are no numbers here. */
-static bool report_spelling(struct net *net, tree_id id) {
+/* What people write for numbers elsewhere, and what to write instead. */
+static bool report_word(struct net *net, tree_id id) {
   static const char *const truths[][2] = {
       {"yes", "1"}, {"Yes", "1"},  {"on", "1"},   {"On", "1"},   {"True", "1"}, {"TRUE", "1"},
       {"no", "0"},  {"No", "0"},   {"off", "0"},  {"Off", "0"},  {"False", "0"}, {"FALSE", "0"},
@@ -126,26 +134,74 @@ static bool report_spelling(struct net *net, tree_id id) {
       {"null", "a number"}, {"~", "a number"}, {"None", "a number"}};
   const char *text = tree_text(&net->tree, id);
   size_t size = tree_at(&net->tree, id)->size;
-  const char *quoted = report_quote(net->report, text, size);
   for (size_t i = 0; i < sizeof truths / sizeof *truths; i++) {
     if (!tree_is(&net->tree, id, truths[i][0])) continue;
     if (map_find(&net->names, text, size) != MAP_NONE) return false;
-    fail_at(net, id, BP(NOT_A_NUMBER), quoted);
+    fail_at(net, id, BP(NOT_A_NUMBER), truths[i][0]);
     report_hint(net->report, "write %s", truths[i][1]);
     return true;
   }
-  char plain[NUMBER_SIZE * 2];
-  size_t length = 0;
-  bool underscore = false;
-  for (size_t i = 0; i < size && size < sizeof plain; i++) {
-    underscore = underscore || text[i] == '_' || text[i] == ',';
-    if (text[i] != '_' && text[i] != ',') plain[length++] = text[i];
+  return false;
+}
+
+/* Whether a text has the looks of a number, though it is none: 1_000, 1,5, 1:30, 50%, 0b11, 1e. */
+static bool resembles_number(const char *text, size_t size) {
+  size_t sign = size && (text[0] == '-' || text[0] == '+');
+  text += sign, size -= sign;
+  if (!size || text[0] < '0' || text[0] > '9') return false;
+  if (text[size - 1] == 'e' || text[size - 1] == 'E') size--;
+  bool based = size > 1 && text[0] == '0' && strchr("xXoObB", text[1]);
+  for (size_t i = 0; i < size; i++) {
+    char c = text[i];
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (based ? !letter && !(c >= '0' && c <= '9') && c != '_' : !c || !strchr("0123456789._, :%", c))
+      return false;
   }
+  return true;
+}
+
+/* The number that was meant, if it is clear. */
+static bool guess_number(const char *text, size_t size, double *number) {
+  char plain[NUMBER_SIZE * 2];
+  size_t length = 0, commas = 0, after = 0;
+  if (size >= sizeof plain) return false;
+  bool percent = text[size - 1] == '%';
+  for (size_t i = 0; i < size - percent; i++) {
+    commas += text[i] == ',';
+    after = text[i] == ',' ? size - i - 1 : after;
+    if (text[i] != '_' && text[i] != ' ') plain[length++] = text[i];
+  }
+  char *comma = memchr(plain, ',', length);
+  if (comma && commas == 1 && after != 3) *comma = '.'; /* 1,5 */
+  if (comma && *comma == ',') {                         /* 1,000,000 */
+    size_t kept = 0;
+    for (size_t i = 0; i < length; i++)
+      if (plain[i] != ',') plain[kept++] = plain[i];
+    length = kept;
+  }
+  enum number_kind kind = number_parse(plain, length, number);
+  if (percent) *number /= 100;
+  return kind == NUMBER_INTEGER || kind == NUMBER_FLOAT;
+}
+
+/* Spellings of YAML 1.1 and of other languages that are no numbers here. */
+static bool report_spelling(struct net *net, tree_id id) {
+  if (report_word(net, id)) return true;
+  const char *text = tree_text(&net->tree, id);
+  size_t size = tree_at(&net->tree, id)->size;
+  if (!resembles_number(text, size)) return false;
   double number;
-  if (!underscore || !length || number_parse(plain, length, &number) == NUMBER_NONE) return false;
-  if (text[0] == '_') return false;
-  fail_at(net, id, BP(NOT_A_NUMBER), quoted);
-  report_hint(net->report, "write %.*s", (int)length, plain);
+  fail_at(net, id, BP(NOT_A_NUMBER), report_quote(net->report, text, size));
+  if (guess_number(text, size, &number)) {
+    struct text meant;
+    text_init(&meant, net->arena, NULL, NULL);
+    text_number(&meant, number);
+    report_hint(net->report, "write %s", text_string(&meant));
+  } else if (text[size - 1] == 'e' || text[size - 1] == 'E') {
+    report_hint(net->report, "an exponent needs digits: 1e-3");
+  } else {
+    report_hint(net->report, "numbers are written 12, -0.5, 1e-3, 0x1f, 0o17, .inf, .nan");
+  }
   return true;
 }
 
@@ -156,8 +212,7 @@ static enum outcome emit_number(struct net *net, tree_id id) {
   double number;
   enum number_kind kind = number_parse(text, node->size, &number);
   if (!node->size) {
-    fail_at(net, id, BP(NOT_A_NUMBER), "nothing");
-    report_hint(net->report, "a value is missing here");
+    fail_at(net, id, BP(WRONG_KIND), "a value is missing here");
     return OUTCOME_FAILED;
   }
   if (kind == NUMBER_TOO_LARGE) {
@@ -182,9 +237,6 @@ static bool parse_scalar(struct net *net, tree_id id, bool constant) {
     net->pool.items.count = first;
     return false;
   }
-  struct expr_item *item = &net->pool.items.at[first];
-  if (constant && net->pool.items.count == first + 1 && item->kind == EXPR_NAME)
-    item->word = true;
   return true;
 }
 
@@ -301,7 +353,7 @@ static bool fail_source(struct making *making, const char *why) {
 }
 
 static bool make_vector(struct making *making, double count) {
-  if (!(count < 9e15)) return fail_source(making, "the range has no end");
+  if (!(count <= 9e15)) return fail_source(making, "the range has no end");
   making->dims = make_dims(1, (const int64_t[]){count > 0 ? (int64_t)count : 0});
   return allocate(making);
 }
@@ -363,6 +415,7 @@ static bool make_file(struct making *making) {
   if (!data_read(&request, &data)) return false;
   making->dims = data.dims;
   making->at = data.at;
+  *vec_push(net->arena, &net->files) = data.path;
   return true;
 }
 
@@ -413,6 +466,18 @@ static const struct source_row *find_source(const char *name, size_t size) {
   return NULL;
 }
 
+static void hint_arguments(struct scope *scope, const struct op *op) {
+  struct text known;
+  text_init(&known, scope->arena, NULL, NULL);
+  for (size_t i = 0; i < op_attr_count(op); i++)
+    text_printf(&known, "%s%s: ...", i ? ", " : "", op->attrs[i].name);
+  report_hint(scope->report, "%s: {%s}", op->name, text_string(&known));
+}
+
+bool is_source(const char *name, size_t size) {
+  return find_source(name, size) || (size == 5 && !memcmp(name, "value", 5));
+}
+
 /* Reads a call's arguments into the row's attributes. */
 static bool bind_source(struct scope *scope, const struct op *op, const struct value *arguments,
                         size_t count, struct mark mark, struct attr *attrs) {
@@ -427,8 +492,14 @@ static bool bind_source(struct scope *scope, const struct op *op, const struct v
                              : "so many arguments";
       report_add(scope->report, value->keyword ? value->keyword_mark : value->text,
                  BP(UNKNOWN_ATTRIBUTE), op->name, name);
+      hint_arguments(scope, op);
       fine = false;
       continue;
+    }
+    if (given[at]) {
+      report_add(scope->report, value->keyword ? value->keyword_mark : value->text,
+                 BP(TWICE_ATTRIBUTE), op->name, op->attrs[at].name);
+      fine = false;
     }
     given[at] = true;
     fine = bind_attr(scope, op, &op->attrs[at], value, &attrs[at]) && fine;
@@ -436,6 +507,7 @@ static bool bind_source(struct scope *scope, const struct op *op, const struct v
   for (size_t i = 0; i < op_attr_count(op); i++) {
     if (!op->attrs[i].required || given[i]) continue;
     report_add(scope->report, mark, BP(MISSING_ATTRIBUTE), op->name, op->attrs[i].name);
+    hint_arguments(scope, op);
     fine = false;
   }
   return fine;
@@ -492,13 +564,38 @@ static enum outcome apply_shape(struct scope *scope, const struct expr_item *nam
   return OUTCOME_DONE;
 }
 
+/* Functions that are called where they cannot be; false where it is none of these. */
+static bool report_misplaced(struct scope *scope, const struct expr_item *name) {
+  struct net *net = scope->context;
+  int shown = (int)(name->size > 40 ? 40 : name->size);
+  if (vocabulary_find(scope->words, name->name, name->size)) return false;
+  if (name->size == 4 && !memcmp(name->name, "grad", 4)) {
+    report_add(scope->report, name->mark, BP(NOT_YET), "grad");
+    return true;
+  }
+  if (map_find(&net->functions, name->name, name->size) != MAP_NONE) return true;
+  bool source = find_source(name->name, name->size) != NULL;
+  if (!source && map_find(&net->names, name->name, name->size) == MAP_NONE) return false;
+  bool habit = source && name->size == 5 && !memcmp(name->name, "range", 5);
+  if (habit) return false; /* x[range(n), y] has a hint of its own */
+  report_add(scope->report, name->mark, BP(UNKNOWN_OP),
+             report_quote(scope->report, name->name, name->size));
+  if (source)
+    report_hint(scope->report, "%.*s makes start values: put it under constants", shown,
+                name->name);
+  else
+    report_hint(scope->report, "%.*s is a node: write %.*s * (...) for a product", shown,
+                name->name, shown, name->name);
+  return true;
+}
+
 enum outcome call_source(struct scope *scope, const struct expr_item *name,
                          struct value *arguments, size_t count, struct value *out) {
   struct net *net = scope->context;
   if (name->size == strlen(CALL_SHAPE) && !memcmp(name->name, CALL_SHAPE, name->size))
     return apply_shape(scope, name, &arguments[0], &arguments[1], out);
   const struct source_row *row = net->in_value ? find_source(name->name, name->size) : NULL;
-  if (!row) return OUTCOME_UNKNOWN;
+  if (!row) return report_misplaced(scope, name) ? OUTCOME_FAILED : OUTCOME_UNKNOWN;
   struct making making = {.net = net, .mark = name->mark};
   struct attr *attrs = default_attrs(scope->arena, &row->op);
   making.attr = attrs;
@@ -636,15 +733,20 @@ static bool apply_domain(struct net *net, tree_id mapping, struct node *node) {
 
 node_id finish_value(struct net *net, const struct value *value, tree_id tree, enum role role) {
   node_id before = (node_id)net->graph.nodes.count;
-  node_id id = value->kind == VALUE_TRUTH ? graph_literal(&net->graph, value->number, value->mark)
-                                          : value_node(&net->scope, value);
+  if (value->kind == VALUE_TRUTH) {
+    report_add(net->report, value->text, BP(NOT_A_NUMBER), value->number != 0 ? "true" : "false");
+    report_hint(net->report, "write %d", value->number != 0);
+    return NODE_NONE;
+  }
+  node_id id = value_node(&net->scope, value);
   if (id == NODE_NONE) return NODE_NONE;
   const struct node *node = graph_node(&net->graph, id);
   bool fixed = node->role == ROLE_LITERAL || node->role == ROLE_CONSTANT;
   if (!fixed) {
-    report_add(net->report, value->text, BP(NOT_CONSTANT), "a start value",
+    bool start = role != ROLE_LITERAL;
+    report_add(net->report, value->text, BP(NOT_CONSTANT), start ? "a start value" : "this value",
                "numbers, constants and arithmetic on them");
-    report_hint(net->report, "put what is computed under nodes");
+    if (start) report_hint(net->report, "put what is computed under nodes");
     return NODE_NONE;
   }
   /* A start node of its own: what the value was made from may be another name's constant. */

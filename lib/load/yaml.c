@@ -223,6 +223,7 @@ static bool check_directives(struct reader *r) {
   }
   if (*at != '%') return true;
   report_add(r->tree->report, mark_at(r, (size_t)(at - r->bytes), 1), BP(DIRECTIVE));
+  report_hint(r->tree->report, "delete the lines that start with %%");
   return false;
 }
 

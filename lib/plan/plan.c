@@ -9,7 +9,8 @@ enum {
   MARK_WANTED = 4,  /* it is, or depends on, something whose gradient is wanted */
   MARK_TOUCHED = 8, /* something adds to its adjoint already */
   MARK_TAPE = 16,   /* runs on the tape */
-  MARK_TENSOR = 32  /* needed, and no scalar */
+  MARK_TENSOR = 32, /* needed, and no scalar */
+  MARK_BACKWARD = 64 /* computed on the way back, not forward */
 };
 
 struct planner {
@@ -21,22 +22,6 @@ struct planner {
 };
 
 /* ---- who takes part ---------------------------------------------------------------------- */
-
-static void mark_needed(struct planner *p) {
-  uint8_t *marks = p->marks;
-  size_t count = p->plan->node_count;
-  if (p->options->all_values) {
-    for (size_t i = 0; i < count; i++) marks[i] |= MARK_NEEDED;
-    return;
-  }
-  marks[p->options->output] |= MARK_NEEDED;
-  for (size_t i = p->options->output + (size_t)1; i-- > 0;) {
-    if (!(marks[i] & MARK_NEEDED)) continue;
-    const struct node *node = graph_node(p->graph, (node_id)i);
-    const node_id *inputs = graph_inputs(p->graph, node);
-    for (unsigned k = 0; k < node->count; k++) marks[inputs[k]] |= MARK_NEEDED;
-  }
-}
 
 static void mark_leading(struct planner *p) {
   p->marks[p->options->output] |= MARK_LEADS;
@@ -67,6 +52,36 @@ static bool is_active(const struct planner *p, node_id id) {
   return (p->marks[id] & both) == both;
 }
 
+/* The nodes of a derivative, and what they are computed from. */
+static void mark_derivatives(struct planner *p, node_id id) {
+  size_t count;
+  const struct derivative *derivative = graph_derivatives(p->graph, id, &count);
+  for (; count--; derivative++) {
+    if (!is_active(p, graph_inputs(p->graph, graph_node(p->graph, id))[derivative->input]))
+      continue;
+    for (node_id at = derivative->first; at < derivative->end; at++) {
+      const struct node *node = graph_node(p->graph, at);
+      const node_id *inputs = graph_inputs(p->graph, node);
+      p->marks[at] |= MARK_NEEDED | MARK_BACKWARD;
+      for (unsigned k = 0; k < node->count; k++) p->marks[inputs[k]] |= MARK_NEEDED;
+    }
+    p->marks[derivative->gradient] |= MARK_NEEDED;
+  }
+}
+
+static void mark_needed(struct planner *p) {
+  uint8_t *marks = p->marks;
+  marks[p->options->output] |= MARK_NEEDED;
+  for (size_t i = p->plan->node_count; i-- > 0;) {
+    const struct node *node = graph_node(p->graph, (node_id)i);
+    if (p->options->all_values && !node->backward) marks[i] |= MARK_NEEDED;
+    if (!(marks[i] & MARK_NEEDED)) continue;
+    const node_id *inputs = graph_inputs(p->graph, node);
+    for (unsigned k = 0; k < node->count; k++) marks[inputs[k]] |= MARK_NEEDED;
+    if (p->graph->derivatives.count && is_active(p, (node_id)i)) mark_derivatives(p, (node_id)i);
+  }
+}
+
 /* ---- where everything lies --------------------------------------------------------------- */
 
 static bool is_scalar(const struct graph *graph, const struct node *node) {
@@ -93,7 +108,8 @@ static void place_scalars(struct planner *p) {
       continue;
     }
     plan->value[i] = next++;
-    if (!node->op) *vec_push(p->arena, &plan->starts) = (node_id)i;
+    bool stands_in = node->backward && !node->op && !node->value;
+    if (!node->op && !stands_in) *vec_push(p->arena, &plan->starts) = (node_id)i;
     if (is_active(p, (node_id)i)) plan->bar[i] = plan->value[i];
   }
   plan->scalars = (next + ALIGN - 1) / ALIGN * ALIGN;
@@ -128,10 +144,10 @@ static void add_tape_step(struct planner *p, node_id id, const struct node *node
   uint32_t a = (uint32_t)plan->value[inputs[0]];
   uint32_t b = node->count > 1 ? (uint32_t)plan->value[inputs[1]] : 0;
   struct span *last = plan->forward.count ? &plan->forward.at[plan->forward.count - 1] : NULL;
-  if (last && last->tape)
+  if (last && last->kind == SPAN_TAPE)
     last->count++;
   else
-    *vec_push(p->arena, &plan->forward) = (struct span){(uint32_t)plan->tape.count, 1, true};
+    *vec_push(p->arena, &plan->forward) = (struct span){(uint32_t)plan->tape.count, 1, SPAN_TAPE};
   *vec_push(p->arena, &plan->tape) =
       (struct tape_step){node->op->scalar, (uint32_t)plan->value[id], a, b};
   p->marks[id] |= MARK_TAPE;
@@ -147,21 +163,28 @@ static size_t count_scratch(const struct planner *p, const struct node *node) {
   return node->op->scratch(node->attr, node->shape, node->count, x);
 }
 
-static void add_call(struct planner *p, node_id id, const struct node *node) {
-  struct plan *plan = p->plan;
-  *vec_push(p->arena, &plan->forward) = (struct span){(uint32_t)plan->calls.count, 1, false};
-  size_t scratch = take_place(&plan->scratch, count_scratch(p, node));
-  *vec_push(p->arena, &plan->calls) = (struct plan_call){.node = id, .scratch = scratch};
+/* Plans a use of a kernel; returns its index. */
+static uint32_t add_call(struct planner *p, node_id id, const struct node *node) {
+  size_t scratch = take_place(&p->plan->scratch, count_scratch(p, node));
+  *vec_push(p->arena, &p->plan->calls) = (struct plan_call){.node = id, .scratch = scratch};
+  return (uint32_t)p->plan->calls.count - 1;
+}
+
+static void add_span(struct planner *p, bool back, uint32_t first, enum span_kind kind) {
+  if (back)
+    *vec_push(p->arena, &p->plan->backward) = (struct span){first, 1, kind};
+  else
+    *vec_push(p->arena, &p->plan->forward) = (struct span){first, 1, kind};
 }
 
 static void plan_forward(struct planner *p) {
   for (size_t i = 0; i < p->plan->node_count; i++) {
     const struct node *node = graph_node(p->graph, (node_id)i);
-    if (!node->op || !(p->marks[i] & MARK_NEEDED)) continue;
+    if (!node->op || !(p->marks[i] & MARK_NEEDED) || p->marks[i] & MARK_BACKWARD) continue;
     if (fits_tape(p, node))
       add_tape_step(p, (node_id)i, node);
     else
-      add_call(p, (node_id)i, node);
+      add_span(p, false, add_call(p, (node_id)i, node), SPAN_CALL);
   }
 }
 
@@ -179,11 +202,25 @@ static void add_tape_back(struct planner *p, node_id id, uint32_t step) {
                            step};
   if (!back.a && !back.b) return;
   struct span *last = plan->backward.count ? &plan->backward.at[plan->backward.count - 1] : NULL;
-  if (last && last->tape)
+  if (last && last->kind == SPAN_TAPE)
     last->count++;
   else
-    *vec_push(p->arena, &plan->backward) = (struct span){(uint32_t)plan->back.count, 1, true};
+    *vec_push(p->arena, &plan->backward) = (struct span){(uint32_t)plan->back.count, 1, SPAN_TAPE};
   *vec_push(p->arena, &plan->back) = back;
+}
+
+/* Takes note that something adds to an adjoint; whether it is the first. */
+static bool touch(struct planner *p, node_id id) {
+  bool first = !(p->marks[id] & MARK_TOUCHED);
+  p->marks[id] |= MARK_TOUCHED;
+  return first;
+}
+
+static void clear_first(struct planner *p, node_id id) {
+  size_t bar = p->plan->bar[id];
+  if (bar < p->plan->scalars) return; /* scalars are cleared all at once */
+  *vec_push(p->arena, &p->plan->clear) =
+      (struct stretch){bar, graph_node(p->graph, id)->shape->size};
 }
 
 /* The first to add to an adjoint either stores it, or needs it cleared. */
@@ -192,14 +229,11 @@ static void touch_inputs(struct planner *p, struct plan_call *call, const struct
   for (unsigned k = 0; k < node->count; k++) {
     node_id input = inputs[k];
     size_t bar = p->plan->bar[input];
-    if (!bar || !graph_flows(p->graph, node, k) || p->marks[input] & MARK_TOUCHED) continue;
-    p->marks[input] |= MARK_TOUCHED;
-    if (bar < p->plan->scalars) continue; /* scalars are cleared all at once */
-    if (node->op->stores && k < 32)
+    if (!bar || !graph_flows(p->graph, node, k) || !touch(p, input)) continue;
+    if (node->op->stores && k < 32 && bar >= p->plan->scalars)
       call->fresh |= 1U << k;
     else
-      *vec_push(p->arena, &p->plan->clear) =
-          (struct stretch){bar, graph_node(p->graph, input)->shape->size};
+      clear_first(p, input);
   }
 }
 
@@ -211,20 +245,40 @@ static bool hands_on(const struct planner *p, const struct node *node) {
   return false;
 }
 
+/* What a node hands to its inputs by nodes instead of by a kernel. */
+static void add_derivatives(struct planner *p, node_id id) {
+  size_t count;
+  const struct derivative *derivative = graph_derivatives(p->graph, id, &count);
+  for (; count--; derivative++) {
+    node_id input = graph_inputs(p->graph, graph_node(p->graph, id))[derivative->input];
+    if (!p->plan->bar[input]) continue;
+    for (node_id at = derivative->first; at < derivative->end; at++) {
+      const struct node *node = graph_node(p->graph, at);
+      if (at == derivative->upstream) p->plan->value[at] = PLACE_ADJOINT | p->plan->bar[id];
+      if (node->op) add_span(p, true, add_call(p, at, node), SPAN_COMPUTE);
+    }
+    if (touch(p, input)) clear_first(p, input);
+    add_span(p, true, (uint32_t)p->plan->adds.count, SPAN_ADD);
+    *vec_push(p->arena, &p->plan->adds) = (struct plan_add){input, derivative->gradient};
+  }
+}
+
 static void plan_backward(struct planner *p) {
   struct plan *plan = p->plan;
   uint32_t tape = (uint32_t)plan->tape.count, calls = (uint32_t)plan->calls.count;
   p->marks[p->options->output] |= MARK_TOUCHED; /* seeded */
   for (size_t i = plan->node_count; i-- > 0;) {
     const struct node *node = graph_node(p->graph, (node_id)i);
-    if (!node->op || !(p->marks[i] & MARK_NEEDED)) continue;
+    if (!node->op || !(p->marks[i] & MARK_NEEDED) || p->marks[i] & MARK_BACKWARD) continue;
     uint32_t at = p->marks[i] & MARK_TAPE ? --tape : --calls;
     if (!is_active(p, (node_id)i)) continue;
     if (p->marks[i] & MARK_TAPE) {
       add_tape_back(p, (node_id)i, at);
+    } else if (!node->op->backward) {
+      add_derivatives(p, (node_id)i);
     } else if (hands_on(p, node)) {
       touch_inputs(p, &plan->calls.at[at], node);
-      *vec_push(p->arena, &plan->backward) = (struct span){at, 1, false};
+      add_span(p, true, at, SPAN_CALL);
     }
   }
 }
@@ -260,12 +314,12 @@ bool plan_make(struct plan *plan, struct arena *arena, struct report *report,
   plan->bar = ARENA_ARRAY(arena, size_t, plan->node_count + 1);
   struct planner p = {plan, arena, graph, options, NULL};
   p.marks = ARENA_ARRAY(arena, uint8_t, plan->node_count + 1);
-  mark_needed(&p);
   bool gradients = options->wrt_count || options->all_gradients;
   if (gradients) {
     mark_leading(&p);
     mark_wanted(&p);
   }
+  mark_needed(&p);
   place_scalars(&p);
   place_tensors(&p);
   vec_room(arena, &plan->forward, 1); /* so that empty ones have an address, too */

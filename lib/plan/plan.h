@@ -31,14 +31,26 @@ struct plan_call {
   uint32_t fresh;   /* bit k: input k's adjoint is written here first, and the op stores it */
 };
 
-/* Items [first, first + count) of the tape (or of its way back), or one call. */
+/* What a pass does next. */
+enum span_kind {
+  SPAN_TAPE,    /* items [first, first + count) of the tape, or of its way back */
+  SPAN_CALL,    /* calls[first]: its kernel, forward or backward */
+  SPAN_COMPUTE, /* on the way back: calls[first], forward; a part of a derivative given as nodes */
+  SPAN_ADD      /* on the way back: adds[first] */
+};
 struct span {
   uint32_t first, count;
-  bool tape;
+  enum span_kind kind;
+};
+
+/* The adjoint of a node gets the value of another, of the same shape. */
+struct plan_add {
+  node_id to, from;
 };
 
 enum { PLACE_NONE = 0 }; /* offset 0 is nobody's */
 #define PLACE_OUTSIDE SIZE_MAX /* a start node's value: where the graph keeps it */
+#define PLACE_ADJOINT (SIZE_MAX / 2 + 1) /* with an offset: the value is that of an adjoint */
 
 /* A stretch of adjoints that a backward pass starts by clearing. */
 struct stretch {
@@ -54,6 +66,7 @@ struct plan {
   VEC(struct tape_step) tape;
   VEC(struct tape_back) back;
   VEC(struct plan_call) calls;
+  VEC(struct plan_add) adds;
   VEC(struct span) forward, backward; /* backward: in the order in which it runs */
   VEC(struct stretch) clear;
   VEC(node_id) starts; /* start nodes whose values a run copies */
