@@ -1,45 +1,50 @@
-/* bpgraph ops: the ops, one line each. */
+/* bpgraph ops: the ops, a line each, or one of them at length. */
 #include <stdio.h>
 #include <string.h>
 
 #include "command.h"
+#include "output.h"
 
-static void print_text(void) {
-  const char *family = NULL;
-  for (size_t i = 0; bp_op_name(i); i++) {
-    if (!family || strcmp(family, bp_op_family(i)) != 0) {
-      printf("%s%s\n", family ? "\n" : "", bp_op_family(i));
-      family = bp_op_family(i);
-    }
-    printf("  %-22s %s\n", bp_op_name(i), bp_op_meaning(i));
-  }
+static bool is_op(const char *name) {
+  for (size_t i = 0; bp_op_name(i); i++)
+    if (!strcmp(bp_op_name(i), name)) return true;
+  return false;
 }
 
-static void print_json(void) {
-  printf("{\"bpgraph\": \"%s\", \"format\": \"1.0\", \"ops\": [", bp_version());
-  for (size_t i = 0; bp_op_name(i); i++)
-    printf("%s\n  {\"name\": \"%s\", \"family\": \"%s\", \"meaning\": \"%s\"}", i ? "," : "",
-           bp_op_name(i), bp_op_family(i), bp_op_meaning(i));
-  printf("\n]}\n");
+static enum status fail_unknown(const char *name) {
+  const char *nearest = bp_op_nearest(name);
+  fail_usage(NULL, "unknown op '%s'", name);
+  if (nearest)
+    fprintf(stderr, "hint: did you mean '%s'?\n", nearest);
+  else
+    fputs("hint: bpgraph ops lists them\n", stderr);
+  return STATUS_CANNOT;
 }
 
 static enum status run(const struct command *command, const struct arguments *arguments) {
-  if (arguments->operands.count) return fail_usage(command, "no operands are taken");
-  bool json = arguments->format && !strcmp(arguments->format, "json");
-  if (arguments->format && !json && strcmp(arguments->format, "text") != 0)
+  const char *name = arguments->operands.count ? arguments->operands.at[0] : NULL;
+  const char *format = arguments->format ? arguments->format : "text";
+  if (arguments->operands.count > 1) return fail_usage(command, "one op at a time");
+  if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
     return fail_usage(command, "--format: it is text or json");
-  if (json)
-    print_json();
-  else
-    print_text();
-  if (fflush(stdout) || ferror(stdout)) return fail_system("cannot write standard output");
-  return STATUS_FINE;
+  if (name && !is_op(name)) return fail_unknown(name);
+  struct output output;
+  bool written = output_open(&output, "-") && bp_op_describe(name, format, output_write, &output);
+  if (output_close(&output, written)) return STATUS_FINE;
+  return fail_system("cannot write standard output: %s",
+                     output.error ? strerror(output.error) : "out of memory");
 }
 
-static const struct option options[] = {
-    {"--format", "FORMAT", "text (default) or json", OPTION_VALUE,
-     offsetof(struct arguments, format)},
-    {NULL, NULL, NULL, OPTION_FLAG, 0}};
+static const struct option options[] = {{"--format", "FORMAT",
+                                         "text (default) or json (see bpgraph schema ops)",
+                                         OPTION_VALUE, offsetof(struct arguments, format)},
+                                        {NULL, NULL, NULL, OPTION_FLAG, 0}};
 
-const struct command command_ops = {"ops", "", "the ops that nodes may use", options,
-                                    "  bpgraph ops\n", run};
+const struct command command_ops = {"ops",
+                                    "[NAME]",
+                                    "the ops that nodes may use, or all there is to say of one",
+                                    options,
+                                    "  bpgraph ops\n"
+                                    "  bpgraph ops softmax\n"
+                                    "  bpgraph ops softmax --format json\n",
+                                    run};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/evaluate.h"
+#include "export/describe.h"
 #include "export/export.h"
 #include "load/net.h"
 #include "ops/registry.h"
@@ -29,15 +30,20 @@ struct bp_result {
 /* ---- memory ------------------------------------------------------------------------------ */
 
 /* Runs `body` with a guard on the arenas; false when memory ran out in it. */
-static bool guarded(bp_net *net, struct arena *other, void (*body)(void *), void *argument) {
+static bool run_guarded(struct arena *arena, struct arena *other, void (*body)(void *),
+                        void *argument) {
   jmp_buf guard;
-  net->arena.guard = &guard;
+  arena->guard = &guard;
   if (other) other->guard = &guard;
   bool finished = setjmp(guard) == 0;
   if (finished) body(argument);
-  net->arena.guard = NULL;
+  arena->guard = NULL;
   if (other) other->guard = NULL;
   return finished;
+}
+
+static bool guarded(bp_net *net, struct arena *other, void (*body)(void *), void *argument) {
+  return run_guarded(&net->arena, other, body, argument);
 }
 
 static void add_exhausted(void *argument) {
@@ -274,3 +280,37 @@ const char *bp_schema(const char *name) {
 const char *bp_op_name(size_t i) { return op_at(i) ? op_at(i)->name : NULL; }
 const char *bp_op_family(size_t i) { return op_at(i) ? op_at(i)->family : NULL; }
 const char *bp_op_meaning(size_t i) { return op_at(i) ? op_at(i)->meaning : NULL; }
+const char *bp_op_nearest(const char *name) { return op_nearest(name, strlen(name)); }
+
+struct describing {
+  struct arena arena;
+  const struct op *op; /* NULL: all */
+  const char *format;
+  bp_write *write;
+  void *user;
+  bool written;
+};
+
+static void describe(void *argument) {
+  struct describing *describing = argument;
+  struct text out;
+  text_init(&out, &describing->arena, describing->write, describing->user);
+  if (!strcmp(describing->format, "json"))
+    describe_json(describing->op, &out);
+  else if (describing->op)
+    describe_op(describing->op, &out);
+  else
+    list_ops(&out);
+  describing->written = text_flush(&out);
+}
+
+bool bp_op_describe(const char *name, const char *format, bp_write *write, void *user) {
+  struct describing describing = {.format = format, .write = write, .user = user};
+  if (strcmp(format, "json") != 0 && strcmp(format, "text") != 0) return false;
+  if (name) describing.op = op_find(name, strlen(name));
+  if (name && !describing.op) return false;
+  arena_init(&describing.arena, NULL);
+  run_guarded(&describing.arena, NULL, describe, &describing);
+  arena_free(&describing.arena);
+  return describing.written;
+}

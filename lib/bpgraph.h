@@ -143,13 +143,21 @@ BP_API const char *bp_blas_description(void);
 /* How many threads BLAS may use: results may differ in the last bits. */
 BP_API void bp_set_threads(int threads);
 
-/* A JSON schema by name ("net", "result"), or NULL. */
+/* A JSON schema by name ("net", "result", "ops"), or NULL. */
 BP_API const char *bp_schema(const char *name);
 
 /* The i-th op's name, or NULL after the last; and what it does, in one line. */
 BP_API const char *bp_op_name(size_t i);
 BP_API const char *bp_op_family(size_t i);
 BP_API const char *bp_op_meaning(size_t i);
+
+/* The name of an op nearest to a misspelt one, or NULL where none is near. */
+BP_API const char *bp_op_nearest(const char *name);
+
+/* Writes what there is to know of an op, an example net included, as "text" or as "json" (schema:
+ * "ops").  NULL for a name stands for all ops: as text, a list with a line each.  False when there
+ * is no such op or format, memory ran out, or `write` refused something. */
+BP_API bool bp_op_describe(const char *name, const char *format, bp_write *write, void *user);
 
 #ifdef __cplusplus
 }

@@ -207,8 +207,9 @@ def make(folder):
     for name, data in BYTES.items():
         with open(name, 'wb') as file:
             file.write(data)
-    with open('../up.npy', 'wb') as file:
-        file.write(good_npy(1))
+    for path, data in (('../up.npy', good_npy(1)), ('../good/data.npy', good_npy(3, 4))):
+        with open(path, 'wb') as file:
+            file.write(data)
     write_zip('several.npz', [('a.npy', good_npy(1, 2)), ('b.npy', good_npy(3))])
     write_zip('lying.npz', [('a.npy', BYTES['huge.npy'])])
     write_zip('member.npz', [('a.npy', b'no array')])

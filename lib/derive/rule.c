@@ -18,8 +18,7 @@ struct rule {
   bool broken; /* does not parse, and that was reported */
 };
 
-/* The first ':' or ';' outside of brackets and quotes, or the end. */
-static const char *find_end(const char *at) {
+const char *rule_end(const char *at) {
   int depth = 0;
   bool quoted = false;
   for (; *at; at++) {
@@ -39,12 +38,12 @@ static bool parse_piece(struct rules *rules, const char *from, const char *to, s
 }
 
 static bool parse_alternative(struct rules *rules, const char **at, struct alternative *out) {
-  const char *end = find_end(*at);
+  const char *end = rule_end(*at);
   out->guard = (struct expr){{0}};
   if (*end == ':') {
     if (!parse_piece(rules, *at, end, &out->guard)) return false;
     *at = end + 1;
-    end = find_end(*at);
+    end = rule_end(*at);
   }
   bool parsed = parse_piece(rules, *at, end, &out->result);
   *at = end;

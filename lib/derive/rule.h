@@ -25,6 +25,10 @@
 
 struct rule;
 
+/* The end of a piece of a rule's text: the first ':' (after a guard) or ';' (after a gradient)
+ * outside of brackets and quotes, or the end. */
+const char *rule_end(const char *at);
+
 /* The rules of a graph's ops; each is parsed when it is first used. */
 struct rules {
   struct scope scope;

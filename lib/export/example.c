@@ -81,26 +81,30 @@ static double entry_of(const struct example *example, unsigned k, size_t i) {
 
 /* Square matrices get a heavy diagonal, with which they are positive definite. */
 static double weight_of(const struct dims *dims, size_t i) {
-  if (dims->rank < 2 || dims->at[dims->rank - 1] != dims->at[dims->rank - 2]) return 0;
-  const size_t n = (size_t)dims->at[dims->rank - 1];
-  return i % (n * n) % (n + 1) ? 0 : 2 * (double)n;
+  if (dims->rank != 2 || dims->at[0] != dims->at[1]) return 0;
+  return i % (size_t)(dims->at[0] + 1) ? 0 : 2 * (double)dims->at[0];
+}
+
+/* How many brackets stand at an edge between entries: before entry i, or after i - 1. */
+static size_t brackets_at(const struct dims *dims, size_t i) {
+  size_t count = 0, below = 1;
+  for (unsigned axis = dims->rank; axis-- > 0; count++) {
+    below *= (size_t)dims->at[axis];
+    if (i % below) break;
+  }
+  return count;
 }
 
 static void print_numbers(const struct example *example, unsigned k, const struct dims *dims,
                           struct text *out) {
   const size_t size = size_of(dims);
   for (size_t i = 0; i < size; i++) {
-    size_t below = 1, opened = 0;
-    for (unsigned axis = dims->rank; axis-- > 0 && i % (below *= (size_t)dims->at[axis]) == 0;)
-      opened++;
+    const bool square = k < example->count && !takes_index(example, k);
+    const double weight = square ? weight_of(dims, i) : 0;
     if (i) text_puts(out, ", ");
-    text_fill(out, '[', opened);
-    text_number(out, takes_index(example, k) ? entry_of(example, k, i)
-                                             : entry_of(example, k, i) + weight_of(dims, i));
-    below = 1;
-    for (unsigned axis = dims->rank;
-         axis-- > 0 && (i + 1) % (below *= (size_t)dims->at[axis]) == 0;)
-      text_char(out, ']');
+    text_fill(out, '[', brackets_at(dims, i));
+    text_number(out, entry_of(example, k, i) + weight);
+    text_fill(out, ']', brackets_at(dims, i + 1));
   }
 }
 
@@ -155,12 +159,6 @@ static bool infer_result(struct arena *arena, struct text *body, struct dims *di
   return id != NODE_NONE;
 }
 
-static bool has_gradient(const struct op *op) {
-  for (unsigned k = 0; k < OP_INPUTS; k++)
-    if (op->rules[k]) return true;
-  return false;
-}
-
 void print_example(const struct op *op, struct text *out) {
   const struct example example = choose_sample(op);
   struct dims dims;
@@ -168,7 +166,7 @@ void print_example(const struct op *op, struct text *out) {
   text_init(&body, out->arena, NULL, NULL);
   print_body(&example, &body);
   text_add(out, body.at, body.count);
-  if (!has_gradient(op) || !infer_result(out->arena, &body, &dims) || size_of(&dims) == 1) return;
+  if (!infer_result(out->arena, &body, &dims) || size_of(&dims) == 1) return;
   /* What comes from above: numbers like those of the inputs of an op without a domain. */
   static const struct op above = {.name = "upstream"};
   const struct example upstream = {.op = &above};

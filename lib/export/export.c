@@ -37,12 +37,19 @@ static void print_ints(const struct attr *attr, struct text *out) {
   if (attr->list) text_char(out, ']');
 }
 
-static void print_attr(const struct attr_spec *spec, const struct attr *attr, struct text *out) {
-  text_printf(out, ", %s=", spec->name);
+static void print_pairs(const struct attr *attr, struct text *out) {
+  text_char(out, '[');
+  for (size_t i = 0; i + 1 < attr->ints.count; i += 2)
+    text_printf(out, "%s[%lld, %lld]", i ? ", " : "", (long long)attr->ints.at[i],
+                (long long)attr->ints.at[i + 1]);
+  text_char(out, ']');
+}
+
+void print_attr_value(const struct attr_spec *spec, const struct attr *attr, struct text *out) {
   switch (spec->type) {
   case ATTR_INT: text_integer(out, attr->integer); break;
-  case ATTR_INTS:
-  case ATTR_PAIRS: print_ints(attr, out); break;
+  case ATTR_INTS: print_ints(attr, out); break;
+  case ATTR_PAIRS: print_pairs(attr, out); break;
   case ATTR_NUMBER: text_number(out, attr->number); break;
   case ATTR_BOOL: text_puts(out, attr->truth ? "true" : "false"); break;
   case ATTR_WORD: text_puts(out, spec->words[attr->word]); break;
@@ -63,8 +70,8 @@ static bool is_default(const struct attr_spec *spec, const struct attr *attr) {
   case ATTR_INTS:
   case ATTR_PAIRS:
     return attr->ints.count == fallback->ints.count &&
-           (!attr->ints.count || !memcmp(attr->ints.at, fallback->ints.at,
-                                         attr->ints.count * sizeof *attr->ints.at));
+           (!attr->ints.count ||
+            !memcmp(attr->ints.at, fallback->ints.at, attr->ints.count * sizeof *attr->ints.at));
   default: return false;
   }
 }
@@ -83,7 +90,9 @@ void print_definition(const struct result *result, node_id id, struct text *out)
     graph_print_name(graph, inputs[k], out);
   }
   for (size_t i = 0; i < op_attr_count(node->op); i++)
-    if (!is_default(&node->op->attrs[i], &node->attr[i]))
-      print_attr(&node->op->attrs[i], &node->attr[i], out);
+    if (!is_default(&node->op->attrs[i], &node->attr[i])) {
+      text_printf(out, ", %s=", node->op->attrs[i].name);
+      print_attr_value(&node->op->attrs[i], &node->attr[i], out);
+    }
   text_char(out, ')');
 }

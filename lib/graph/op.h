@@ -47,8 +47,8 @@ struct attr_spec {
   const char *name, *meaning;
   enum attr_type type;
   bool required;
-  struct attr fallback;          /* what holds where it is left out */
-  const char *const *words;      /* ATTR_WORD: the words, then NULL */
+  struct attr fallback;     /* what holds where it is left out */
+  const char *const *words; /* ATTR_WORD: the words, then NULL */
 };
 
 /* ---- shapes ------------------------------------------------------------------------------ */
@@ -90,18 +90,18 @@ struct operand {
 /* What went wrong in a kernel. */
 struct fault {
   bool raised;
-  unsigned input;    /* which input is to blame */
-  size_t index;      /* its entry (flat) */
-  const char *what;  /* "is no index of an axis of 3", "is singular"; static text */
-  double number;     /* the offending number, a condition estimate ... */
+  unsigned input;   /* which input is to blame */
+  size_t index;     /* its entry (flat) */
+  const char *what; /* "is no index of an axis of 3", "is singular"; static text */
+  double number;    /* the offending number, a condition estimate ... */
 };
 
 /* One use of an op in a run, with everything resolved: kernels look nothing up. */
 struct call {
   const struct op *op;
   const struct attr *attr;
-  unsigned count;           /* inputs */
-  struct operand y;         /* backward: y.at is the value, y.bar the upstream gradient */
+  unsigned count;   /* inputs */
+  struct operand y; /* backward: y.at is the value, y.bar the upstream gradient */
   const struct operand *x;
   double *scratch; /* op->scratch(...) doubles; forward's survives until backward */
   struct fault *fault;
@@ -165,10 +165,11 @@ struct op {
   const char *rules[OP_INPUTS];
   bool once; /* the rule itself has no rule: differentiable once */
 
-  kink_fn *kinks;         /* NULL: differentiable wherever it is finite */
-  const char *convention; /* what holds at a kink, e.g. "0" */
+  kink_fn *kinks;                   /* NULL: differentiable wherever it is finite */
+  const char *undefined[OP_INPUTS]; /* where the kinks are, by input, for people; NULL, "false" */
+  const char *convention;           /* what holds at a kink, e.g. "0" */
 
-  const struct op_sample *samples; /* ends with NULL shapes */
+  const struct op_sample *samples;    /* ends with NULL shapes */
   struct op_domain domain[OP_INPUTS]; /* {0, 0}: -2 .. 2 */
 };
 

@@ -114,6 +114,7 @@ static bool read_bound(struct scope *scope, const struct value *value, bool *giv
   if (!value_number(scope, value, &number)) {
     report_add(scope->report, value->text, BP(NOT_CONSTANT), "the bound of a slice",
                "a number or arithmetic on numbers and shapes");
+    if (value->kind == VALUE_NODE) report_hint(scope->report, "does it belong under constants?");
     return false;
   }
   if (number != floor(number) || fabs(number) > 9e15) {

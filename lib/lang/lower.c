@@ -129,11 +129,18 @@ static node_id list_node(struct scope *scope, const struct value *value) {
   struct dims dims = guess_dims(value);
   const struct value *misfit = find_misfit(scope, value, &dims, 0);
   double number;
+  if (misfit && misfit->kind == VALUE_TRUTH) {
+    report_add(scope->report, misfit->text, BP(NOT_A_NUMBER),
+               misfit->number != 0 ? "true" : "false");
+    report_hint(scope->report, "write %d", misfit->number != 0);
+    return NODE_NONE;
+  }
   if (misfit && (misfit->kind == VALUE_LIST || value_number(scope, misfit, &number))) {
     report_add(scope->report, misfit->text, BP(RAGGED), "this does not fit its neighbours");
     report_hint(scope->report, "a tensor is rectangular, and holds numbers");
     return NODE_NONE;
-  } else if (misfit) {
+  }
+  if (misfit) {
     report_add(scope->report, misfit->text, BP(NOT_CONSTANT), "an entry of a list",
                "a number or arithmetic on numbers");
     report_hint(scope->report, "write stack(a, b) or concat(a, b) to join nodes");
@@ -520,6 +527,7 @@ static enum outcome lower_member(struct scope *scope, const struct expr_item *it
     *out = make_list(scope->arena, shape->rank, shape->dim, item->text);
     return OUTCOME_DONE;
   }
+  if (scope->member && scope->member(scope, operand, item, out)) return OUTCOME_DONE;
   report_add(scope->report, item->mark, BP(EXPECTED), "a node has .T, .mT and .shape only");
   if (vocabulary_find(scope->words, item->name, item->size))
     report_hint(scope->report, "write %.*s(%s)", (int)item->size, item->name,

@@ -69,6 +69,9 @@ struct scope {
   /* Functions beside the ops; NULL: there are none. */
   enum outcome (*call)(struct scope *scope, const struct expr_item *name, struct value *arguments,
                        size_t count, struct value *out);
+  /* What `operand.name` stands for beside .T, .mT and .shape; NULL: nothing. */
+  bool (*member)(struct scope *scope, const struct value *operand, const struct expr_item *name,
+                 struct value *out);
   void *context;
   VEC(struct value) stack;
 };

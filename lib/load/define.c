@@ -4,6 +4,7 @@
 
 #include "base/number.h"
 #include "base/utf8.h"
+#include "load/functions.h"
 #include "load/net.h"
 
 static bool fail_at(struct net *net, tree_id id, enum diag diag, const char *format,
@@ -83,6 +84,26 @@ static bool emit_scalar(struct net *net, tree_id id) {
   return expr_parse(net->arena, net->report, &expr, false, &net->pool);
 }
 
+/* A node inside a call, h.s; false where it is something else. */
+static bool emit_dotted(struct net *net, tree_id id) {
+  const char *text = tree_text(&net->tree, id), *end = text + tree_at(&net->tree, id)->size;
+  for (const char *at = text; at < end; at++) {
+    size_t size = utf8_name(at, (size_t)(end - at));
+    if (!size || (at + size < end && at[size] != '.')) return false;
+    at += size;
+    if (at + 1 == end) return false;
+  }
+  for (const char *at = text; at < end; at++) {
+    size_t size = utf8_name(at, (size_t)(end - at));
+    struct expr_item *item =
+        emit_item(net, at == text ? EXPR_NAME : EXPR_MEMBER, tree_mark(&net->tree, id));
+    item->name = at;
+    item->size = (uint32_t)size;
+    at += size;
+  }
+  return true;
+}
+
 /* One input of an op that is spelled out: a name or a number. */
 static bool emit_input(struct net *net, tree_id id) {
   const struct tree_node *node = tree_at(&net->tree, id);
@@ -96,6 +117,7 @@ static bool emit_input(struct net *net, tree_id id) {
       return true;
     }
     if (number_parse(text, node->size, &number) != NUMBER_NONE) return emit_constant(net, id);
+    if (emit_dotted(net, id)) return true;
   }
   fail_at(net, id, BP(WRONG_KIND), "an input is the name of a node or a number");
   report_hint(net->report, "write the whole node as an expression, or name this part");
@@ -369,22 +391,26 @@ static void own_parts(struct net *net, node_id first, node_id owner) {
   uint32_t part = 0;
   for (node_id id = first; id < owner; id++) {
     struct node *node = &net->graph.nodes.at[id];
-    if (node->name) continue;
+    bool owned = node->name || node->owner != id || node->backward;
+    if (owned) continue; /* inside a call, or by one */
     node->owner = owner;
     if (node->op) node->part = ++part;
   }
 }
 
-static node_id build_node(struct net *net, node_id first, const struct value *value) {
+node_id build_node(struct net *net, node_id first, const struct value *value) {
   node_id id = value_node(&net->scope, value);
   if (id == NODE_NONE) return NODE_NONE;
   if (!graph_node(&net->graph, id)->op && id >= first) {
     net->graph.nodes.at[id].role = ROLE_CONSTANT; /* a number with a name */
     return id;
   }
-  if (id < first) /* another node's name alone */
+  if (id < first || graph_node(&net->graph, id)->name) /* another node's name alone */
     id = graph_add(&net->graph, net->words.copy, NULL, 1, &id, value->mark, value->text);
-  if (id != NODE_NONE) own_parts(net, first, id);
+  if (id == NODE_NONE) return NODE_NONE;
+  /* The call of a function is shown as such, not as the function's last step. */
+  if (value->text.start) net->graph.nodes.at[id].text = value->text;
+  own_parts(net, first, id);
   return id;
 }
 
@@ -409,6 +435,7 @@ static void finish(struct net *net, uint32_t index, const struct expr_item *item
   net->in_value = start;
   net->naming = name->name;
   net->naming_size = name->size;
+  enter_expression(net, name->name, name->size, items, count);
   if (syntax && lower_expr(&net->scope, items, count, &value))
     id = start ? finish_value(net, &value, setting_of(net, index) ? TREE_NONE : value_of(net, index),
                               section_role[definition->section])

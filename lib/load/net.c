@@ -1,3 +1,4 @@
+#include "load/functions.h"
 #include "load/net.h"
 
 #include <errno.h>
@@ -297,7 +298,9 @@ static node_id find_part(const struct net *net, const char *name, size_t size) {
 
 node_id net_find(const struct net *net, const char *name, size_t size) {
   int64_t at = map_find(&net->names, name, size);
-  return at == MAP_NONE ? find_part(net, name, size) : net->definitions.at[at].node;
+  if (at != MAP_NONE) return net->definitions.at[at].node;
+  at = map_find(&net->inner, name, size);
+  return at != MAP_NONE ? (node_id)at : find_part(net, name, size);
 }
 
 const char *net_nearest(const struct net *net, const char *name, size_t size) {
@@ -515,18 +518,6 @@ node_id net_option_value(struct net *net, const char *option, const char *text) 
 
 static bool find_name(struct scope *scope, const struct expr_item *name, struct value *out);
 
-/* Functions are not read; their names are, so that nothing is said about their calls. */
-static void refuse_functions(struct net *net, tree_id functions) {
-  if (functions == TREE_NONE) return;
-  report_add(net->report, tree_mark(&net->tree, functions - 1), BP(NOT_YET), "functions");
-  if (tree_at(&net->tree, functions)->kind != TREE_MAPPING) return;
-  for (tree_id key = tree_first(&net->tree, functions); key != TREE_NONE;) {
-    map_add(net->arena, &net->functions, tree_text(&net->tree, key),
-            tree_at(&net->tree, key)->size, 0);
-    key = tree_next(&net->tree, tree_next(&net->tree, key));
-  }
-}
-
 /* The section that a top-level key names, if only by a slip; -1 where it is none. */
 static int section_of(const struct net *net, tree_id key) {
   const char *nearest = NULL;
@@ -571,8 +562,8 @@ static void read_net(struct net *net, const struct load_options *options) {
   check_version(net, top[TOP_VERSION]);
   net->title = read_text(net, top[TOP_TITLE], "title");
   net->description = read_text(net, top[TOP_DESCRIPTION], "description");
-  refuse_functions(net, top[TOP_FUNCTIONS]);
   add_sections(net);
+  if (top[TOP_FUNCTIONS] != TREE_NONE) read_functions(net, top[TOP_FUNCTIONS]);
   for (size_t i = 0; i < options->set_count; i++) take_set(net, options->sets[i]);
   define_all(net);
   if (top[TOP_NODES] != TREE_NONE) read_output(net, top[TOP_OUTPUT], top[TOP_NODES] - 1);
@@ -599,7 +590,8 @@ bool net_load(struct net *net, struct arena *arena, struct report *report,
                               .arena = arena,
                               .words = &net->words,
                               .find = find_name,
-                              .call = call_source,
+                              .call = call_in_nodes,
+                              .member = find_member,
                               .context = net};
   bool file = !options->bytes && strcmp(options->path, "-") != 0;
   net->folder = file ? folder_of(arena, options->path) : ".";

@@ -18,6 +18,9 @@ enum section { SECTION_INPUTS, SECTION_PARAMETERS, SECTION_CONSTANTS, SECTION_NO
 
 enum state { STATE_WAITING, STATE_BUILT, STATE_FAILED };
 
+struct function;
+struct rules;
+
 /* A name of the file and what it stands for.  (The name itself is net.names.entries.at[i].) */
 struct definition {
   tree_id key; /* its value is the item after it */
@@ -73,10 +76,17 @@ struct net {
   VEC(struct waiting) waiting;
   VEC(struct setting) settings;
   VEC(const char *) files; /* the data files that were read */
-  struct map functions;    /* names under `functions` */
   struct map lost;         /* words of names that could not be taken up: see report_undefined */
   bool incomplete;         /* some keys are no names */
   bool doubtful;           /* some names could not be taken up at all */
+  VEC(struct function *) functions;
+  struct map function_names; /* name -> index into functions */
+  struct map inner;          /* names inside calls, "h.s" -> node */
+  struct rules *rules;       /* of ops, for grad(L, v); made when first wanted */
+  const char *group;         /* whose expression is being lowered: see enter_expression */
+  size_t group_size;
+  const struct expr_item *outermost; /* the last step of that expression */
+  unsigned group_calls, calls_open;
   bool in_value;      /* a start value is being lowered: its sources are known as functions */
   const char *naming; /* whose value it is: random sources take their seed from it */
   uint32_t naming_size;
@@ -149,6 +159,10 @@ void report_undefined(struct net *net, const struct expr_item *item);
 
 /* Reports a name that stands for nothing, unless another fault is the reason. */
 void report_undefined(struct net *net, const struct expr_item *name);
+
+/* Makes a lowered expression, whose nodes are those from `first` on, a node that can be named: its
+ * parts belong to it.  NODE_NONE after a report. */
+node_id build_node(struct net *net, node_id first, const struct value *value);
 
 /* Builds the nodes of all definitions. */
 void define_all(struct net *net);

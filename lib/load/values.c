@@ -569,11 +569,6 @@ static bool report_misplaced(struct scope *scope, const struct expr_item *name) 
   struct net *net = scope->context;
   int shown = (int)(name->size > 40 ? 40 : name->size);
   if (vocabulary_find(scope->words, name->name, name->size)) return false;
-  if (name->size == 4 && !memcmp(name->name, "grad", 4)) {
-    report_add(scope->report, name->mark, BP(NOT_YET), "grad");
-    return true;
-  }
-  if (map_find(&net->functions, name->name, name->size) != MAP_NONE) return true;
   bool source = find_source(name->name, name->size) != NULL;
   if (!source && map_find(&net->names, name->name, name->size) == MAP_NONE) return false;
   bool habit = source && name->size == 5 && !memcmp(name->name, "range", 5);

@@ -74,7 +74,7 @@ static const struct {
     {"did not find expected ',' or '}'", "',' or '}' is expected here",
      "an expression with [ ] { } or , inside braces needs quotes or a line of its own"},
     {"did not find expected ',' or ']'", "',' or ']' is expected here",
-     "is a bracket not closed?"},
+     "an expression with [ ] { } or , inside brackets needs quotes"},
     {"did not find expected key", "a key is expected here",
      "is the indentation right? 'name: value' needs a blank after ':'"},
     {"could not find expected ':'", "':' is expected after a key",
@@ -283,6 +283,17 @@ static bool report_tag(struct reader *r, struct mark mark) {
   return false;
 }
 
+/* libyaml's mark of a scalar with an anchor is that of the anchor: where the text starts. */
+static size_t skip_anchor(const struct reader *r, size_t at, size_t end) {
+  const char *bytes = r->bytes;
+  while (at < end && !strchr(" \t\r\n", bytes[at])) at++;
+  for (;;) {
+    while (at < end && strchr(" \t\r\n", bytes[at])) at++;
+    if (at == end || bytes[at] != '#') return at;
+    while (at < end && bytes[at] != '\n') at++; /* a comment */
+  }
+}
+
 static bool add_scalar(struct reader *r) {
   const yaml_event_t *event = &r->event;
   struct tree *tree = r->tree;
@@ -296,10 +307,7 @@ static bool add_scalar(struct reader *r) {
     report_add(tree->report, mark_at(r, start, end - start), BP(NUL_IN_TEXT));
     return false;
   }
-  if (event->data.scalar.anchor) { /* its mark is that of the anchor: the text is at the end */
-    size_t whole = size + (plain ? 0 : 2);
-    start = end - start > whole ? end - whole : start;
-  }
+  if (event->data.scalar.anchor) start = skip_anchor(r, start, end);
   struct tree_node node = {.kind = TREE_SCALAR, .size = (uint32_t)size};
   node.start = r->base + (uint32_t)start;
   node.flags = (uint8_t)((plain ? TREE_PLAIN : 0) | (r->levels[r->depth].flow ? TREE_FLOW : 0) |

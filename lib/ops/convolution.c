@@ -595,9 +595,17 @@ static const int64_t zero[] = {0}, one[] = {1};
   { .name = "shape", .meaning = "the shape of the answer", .type = ATTR_INTS, .required = true }
 
 #define CONV_SPECS                                                                                 \
-  ONE_OR_TWO("stride", "how far apart the windows are; for rows and columns, or both", one),       \
-      ONE_OR_TWO("padding", "how many zeros are put on each side", zero),                          \
-      ONE_OR_TWO("dilation", "how far apart the entries of a window are", one), {                  \
+  ONE_OR_TWO("stride",                                                                             \
+             "how far it is from one window to the next, down and to the right; one number: both", \
+             one),                                                                                 \
+      ONE_OR_TWO("padding",                                                                        \
+                 "how many zeros are put above and below, left and right; one number: both",       \
+                 zero),                                                                            \
+      ONE_OR_TWO(                                                                                  \
+          "dilation",                                                                              \
+          "how far apart the entries of w lie on x, down and to the right; one number: both",      \
+          one),                                                                                    \
+  {                                                                                                \
     .name = "groups", .meaning = "into how many groups the channels fall, each by itself",         \
     .type = ATTR_INT, .fallback = {                                                                \
       .given = true,                                                                               \
@@ -607,13 +615,15 @@ static const int64_t zero[] = {0}, one[] = {1};
 
 #define POOL_SPECS                                                                                 \
   {.name = "size",                                                                                 \
-   .meaning = "the window's rows and columns, or both",                                            \
+   .meaning = "the window's rows and columns; one number: both",                                   \
    .type = ATTR_INTS,                                                                              \
    .required = true},                                                                              \
       {.name = "stride",                                                                           \
        .meaning = "how far apart the windows are; as their size",                                  \
        .type = ATTR_INTS},                                                                         \
-      ONE_OR_TWO("padding", "how many entries are put on each side", zero)
+      ONE_OR_TWO("padding",                                                                        \
+                 "how many entries are put above and below, left and right; one number: both",     \
+                 zero)
 
 static const struct attr_spec conv_attrs[] = {CONV_SPECS, {.name = NULL}};
 static const struct attr_spec conv_adjoint_attrs[] = {CONV_SPECS, SHAPE_SPEC, {.name = NULL}};
@@ -693,7 +703,8 @@ const struct op convolution_ops[] = {
     ROW(max_pool2d, "networks", "the largest entry of each window of rows and columns",
         "y_hw = max_ij x_(h+i)(w+j)", infer_pool, pool_attrs, pool_samples, INPUTS(1, 1, "x"),
         .scratch = max_pool2d_scratch, .rules = {POOL("max_pool2d_scatter", "upstream, x")},
-        .kinks = max_pool2d_kinks, .convention = "all to the first"),
+        .kinks = max_pool2d_kinks, .convention = "all to the first",
+        .undefined = {"several entries of a window are the largest"}),
     ROW(avg_pool2d, "networks",
         "the mean of each window of rows and columns; padding counts as zeros",
         "y_hw = mean_ij x_(h+i)(w+j)", infer_pool, pool_attrs, pool_samples, INPUTS(1, 1, "x"),

@@ -212,7 +212,7 @@ static void add_piece(double *bar, ptrdiff_t step, const double *product, size_t
   UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .convention = NULL)
 #define KINKED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention_)   \
   UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .kinks = name##_kinks,                \
-            .convention = convention_)
+            .convention = convention_, .undefined = {#kink})
 
 const struct op unary_ops[] = {
 #include "ops/unary.def"
@@ -238,6 +238,7 @@ const struct op unary_ops[] = {
                kink_b, convention_, low_a, high_a, low_b, high_b)                                  \
   BINARY_ROW(name, symbol, meaning, formula, .backward = name##_backward,                          \
              .rules = {rule_a, rule_b}, .kinks = name##_kinks, .convention = convention_,          \
+             .undefined = {#kink_a, #kink_b},                                                      \
              .domain = {{low_a, high_a}, {low_b, high_b}})
 #define COMPARE(name, symbol, meaning, formula, value)                                             \
   BINARY_ROW(name, symbol, meaning, formula, .rules = {NULL})

@@ -1384,7 +1384,8 @@ const struct op linear_ops[] = {
                "(sum(upstream * y, axis=[-2, -1], keepdims=true) * y - y @ upstream.mT @ y)"
                " / expand_dims(det(x), axis=[-2, -1])"},
      .kinks = cofactor_kinks,
-     .convention = "not finite where x is singular",
+     .convention = "not finite",
+     .undefined = {"x is singular and has three rows or more"},
      .samples = square_samples},
     {.name = "solve",
      .family = "linear algebra",

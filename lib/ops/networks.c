@@ -274,7 +274,7 @@ static void softmax_cross_entropy_backward(const struct call *call) {
   double shared, *bar = call->x[0].bar, *label_bar = integers ? NULL : call->x[1].bar;
   ptrdiff_t step;
   const double *w = weights(call, rows.count, &shared, &step);
-  for (size_t row = 0, at = 0, label; row < rows.count; row++, at += rows.classes, w += step) {
+  for (size_t row = 0, at = 0, label = 0; row < rows.count; row++, at += rows.classes, w += step) {
     const double *x = call->x[0].at + at, largest = scores.largest[row], sum = scores.sum[row];
     if (integers && !read_label(call, row, rows.classes, &label)) continue;
     if (bar)
@@ -320,7 +320,7 @@ static void hinge_backward(const struct call *call) {
   ptrdiff_t step;
   const double *w = weights(call, rows.count, &shared, &step);
   if (!bar) return;
-  for (size_t row = 0, at = 0, label; row < rows.count; row++, at += rows.classes, w += step) {
+  for (size_t row = 0, at = 0, label = 0; row < rows.count; row++, at += rows.classes, w += step) {
     if (!read_label(call, row, rows.classes, &label)) continue;
     size_t violations = 0;
     for (size_t j = 0; j < rows.classes; j++) {
@@ -521,7 +521,8 @@ static const struct attr_spec softmax_attrs[] = {
 
 #define REDUCTION_SPEC                                                                             \
   {                                                                                                \
-    .name = "reduction", .meaning = "what becomes of the single losses", .type = ATTR_WORD,        \
+    .name = "reduction",                                                                           \
+    .meaning = "none: the loss of each row or entry; mean or sum: one number", .type = ATTR_WORD,  \
     .fallback = {.given = true, .word = MEAN}, .words = reductions                                 \
   }
 
@@ -619,8 +620,8 @@ const struct op network_ops[] = {
             INPUTS(2, "p", "labels"), .attrs = loss_attrs, .samples = row_samples,
             .rules = {ROW_RULE("p", "-labels / where((p == 0) * (labels == 0), 1, p)"),
                       ROW_RULE("p", "-log(p)")},
-            .kinks = cross_entropy_kinks, .convention = "not finite for the labels",
-            .domain = {{0.1, 1}, {0.1, 1}}),
+            .kinks = cross_entropy_kinks, .convention = "not finite",
+            .undefined = {NULL, "labels == 0 and p <= 0"}, .domain = {{0.1, 1}, {0.1, 1}}),
     NETWORK(
         softmax_cross_entropy,
         "the cross-entropy of softmax(logits), along the last axis; labels are "
@@ -647,7 +648,8 @@ const struct op network_ops[] = {
                                VIOLATED " - one_hot(label, depth=shape(scores)[-1]) * sum(" VIOLATED
                                         ", axis=-1, keepdims=true)"),
                       NULL},
-            .kinks = hinge_kinks, .convention = "0", .domain = {{-2, 2}, {0, 3}}),
+            .kinks = hinge_kinks, .convention = "0", .undefined = {"a margin is just reached"},
+            .domain = {{-2, 2}, {0, 3}}),
     NETWORK(mse, "the mean squared difference", "(a - b)^2", infer_entry_loss, NULL,
             INPUTS(2, "a", "b"), .attrs = loss_attrs, .samples = entry_samples,
             .rules = {ENTRY_RULE("a", "b", "a", "2 * (a - b)"),

@@ -653,7 +653,8 @@ static const struct op_sample others_samples[] = {{"", ""},
 #define SMOOTH(id, attrs_, samples_, rule, scratch_)                                               \
   .attrs = attrs_, .samples = samples_, .backward = id##_backward, .rules = {rule},                \
   .scratch = scratch_
-#define KINKED(id, kinks_, convention_) .kinks = kinks_, .convention = convention_
+#define KINKED(id, kinks_, where, convention_)                                                     \
+  .kinks = kinks_, .undefined = {where}, .convention = convention_
 
 const struct op reduction_ops[] = {
     REDUCTION(sum, "the sum of the entries along the axes", "x_1 + ... + x_n", infer_reduced,
@@ -668,10 +669,10 @@ const struct op reduction_ops[] = {
                      prod_scratch)),
     REDUCTION(max, "the largest entry along the axes", "max(x_1, ..., x_n)", infer_chosen,
               SMOOTH(extreme, reduction_attrs, reduction_samples, SHARE("x"), one_a_result),
-              KINKED(max, extreme_kinks, "shared equally")),
+              KINKED(max, extreme_kinks, "several entries are the largest", "shared equally")),
     REDUCTION(min, "the smallest entry along the axes", "min(x_1, ..., x_n)", infer_chosen,
               SMOOTH(extreme, reduction_attrs, reduction_samples, SHARE("x"), one_a_result),
-              KINKED(min, extreme_kinks, "shared equally")),
+              KINKED(min, extreme_kinks, "several entries are the smallest", "shared equally")),
     REDUCTION(logsumexp, "the logarithm of the sum of the exponentials; stable",
               "ln(e^x_1 + ... + e^x_n)", infer_reduced,
               SMOOTH(logsumexp, reduction_attrs, reduction_samples,
@@ -683,7 +684,9 @@ const struct op reduction_ops[] = {
                      "ord == 2: " UPSTREAM " * x / where(" RESULT " == 0, 1, " RESULT
                      "); " SHARE("abs(x)") " * sign(x)",
                      two_a_result),
-              KINKED(norm, norm_kinks, "0 at 0; ties of ord=inf share equally")),
+              KINKED(norm, norm_kinks,
+                     "ord == 1 and x == 0, or y == 0, or ord == inf and several are the largest",
+                     "0 at 0; shared equally between the largest")),
     REDUCTION(var, "the variance of the entries along the axes",
               "((x_1 - mean)^2 + ... + (x_n - mean)^2) / (n - ddof)", infer_var,
               SMOOTH(var, var_attrs, var_samples,
@@ -694,7 +697,7 @@ const struct op reduction_ops[] = {
                      UPSTREAM " * " DEVIATION " / where(" RESULT " == 0, 1, " RESULT
                               ") / (count(x, axis) - ddof)",
                      two_a_result),
-              KINKED(std, std_kinks, "0")),
+              KINKED(std, std_kinks, "y == 0", "0")),
     REDUCTION(argmax, "the index of the largest entry, the first of equals",
               "argmax(x_1, ..., x_n)", infer_chosen, .attrs = reduction_attrs,
               .samples = reduction_samples, .scratch = one_a_result),
