@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "load/functions.h"
 #include "load/net.h"
 
 /* A name of `let`, and the gradients that its formula uses. */
@@ -63,6 +64,12 @@ static bool find_in_formula(struct scope *scope, const struct expr_item *name, s
   resolved.id = at == MAP_NONE ? UINT32_MAX : (uint32_t)at;
   struct scope *outer = &reading->net->scope;
   return outer->find(outer, &resolved, out);
+}
+
+static bool find_member_in_formula(struct scope *scope, const struct value *operand,
+                                   const struct expr_item *name, struct value *out) {
+  struct reading *reading = scope->context;
+  return find_member(&reading->net->scope, operand, name, out);
 }
 
 /* Reports the names of a formula that stand for nothing. */
@@ -182,9 +189,13 @@ struct subject {
 };
 
 static node_id find_subject(struct net *net, tree_id key, const char *name, size_t size) {
-  node_id id = map_find(&net->names, name, size) == MAP_NONE ? NODE_NONE
-                                                             : net_find(net, name, size);
-  if (id != NODE_NONE || map_find(&net->names, name, size) != MAP_NONE) return id;
+  int64_t at = map_find(&net->names, name, size);
+  if (at != MAP_NONE) return net->definitions.at[at].node; /* NODE_NONE: reported before */
+  at = map_find(&net->inner, name, size);
+  if (at != MAP_NONE) return (node_id)at;
+  const char *dot = memchr(name, '.', size);
+  int64_t call = dot ? map_find(&net->names, name, (size_t)(dot - name)) : MAP_NONE;
+  if (call != MAP_NONE && net->definitions.at[call].node == NODE_NONE) return NODE_NONE;
   report_add(net->report, tree_mark(&net->tree, key), BP(NOT_A_NODE),
              report_quote(net->report, name, size));
   const char *nearest = net_nearest(net, name, size);
@@ -417,6 +428,7 @@ static void read_block(struct net *net, tree_id block) {
   struct reading reading = {.net = net, .scope = net->scope};
   reading.scope.find = find_in_formula;
   reading.scope.call = call_in_formula;
+  reading.scope.member = find_member_in_formula;
   reading.scope.context = &reading;
   read_let(&reading, found[LET]);
   for (size_t i = 0; i < KINDS; i++)
