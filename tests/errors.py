@@ -108,6 +108,9 @@ MADE = {
     'wide-keys.yaml': 'bpgraph: 1\ninputs: {x: 1}\nnodes:\n  y: {op: exp, inputs: [x], ' +
                       ', '.join(f'k{i}: 1' for i in range(20000)) + '}\n',
     'deep-chain.yaml': chain(1000000),
+    'two-rows.yaml': 'bpgraph: 1\ninputs: {x: 1}\nnodes:\n' +
+                     ''.join(f'  a{i}: x + 1\n  b{i}: a{i} + 1\n' for i in range(150000)) +
+                     'output: b7\n',
     'options.yaml': 'bpgraph: 1\ninputs: {x: [1, 2], s: 3}\nconstants: {c: 2}\nnodes:\n'
                     '  y: x * s * c\n  l: sum(y)\noutput: l\n',
     'plain.yaml': NET,

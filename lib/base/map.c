@@ -23,21 +23,31 @@ static uint32_t hash_bytes(const char *name, size_t size) {
 }
 
 /* Numbered names (n1, n2, ...), of which large files consist, lie side by side: who looks up
- * neighbours finds them in the cache. */
+ * neighbours finds them in the cache.  Nine digits do not wrap around, so that no two numbers of a
+ * row of names meet. */
 static uint32_t hash_name(const char *name, size_t size) {
   uint32_t number = 0, scale = 1;
-  while (size && name[size - 1] >= '0' && name[size - 1] <= '9') {
+  for (int digits = 0; digits < 9 && size; digits++) {
+    if (name[size - 1] < '0' || name[size - 1] > '9') break;
     number += scale * (uint32_t)(name[--size] - '0');
     scale *= 10;
   }
   return hash_bytes(name, size) + number;
 }
 
+/* How far away to go on where a slot is taken: far, because what is near belongs to the same row
+ * of numbered names, and a second row that meets it would go through all of it each time.  Odd, so
+ * that every slot is reached. */
+static size_t next_slot(size_t at, size_t mask) {
+  size_t golden = (size_t)((mask * UINT64_C(2654435769)) >> 32); /* 0.618 of all */
+  return (at + (golden | 1)) & mask;
+}
+
 /* The slot that holds a name, or the free one where it belongs. */
 static struct map_slot *find_slot(const struct map *map, const char *name, size_t size,
                                   uint32_t hash) {
   size_t mask = map->capacity - 1, at = hash & mask;
-  for (; map->slots[at].entry; at = (at + 1) & mask) {
+  for (; map->slots[at].entry; at = next_slot(at, mask)) {
     const struct map_entry *entry = &map->entries.at[map->slots[at].entry - 1];
     if (map->slots[at].hash == hash && entry->size == size && !memcmp(entry->name, name, size))
       break;
@@ -50,7 +60,7 @@ static void move_slots(const struct map *map, const struct map_slot *old, size_t
   for (size_t i = 0; i < count; i++) {
     if (!old[i].entry) continue;
     size_t at = old[i].hash & mask;
-    while (map->slots[at].entry) at = (at + 1) & mask;
+    while (map->slots[at].entry) at = next_slot(at, mask);
     map->slots[at] = old[i];
   }
 }

@@ -224,7 +224,7 @@ static void print_rules(const struct op *op, struct text *out) {
 
 /* Where the derivative by an input is undefined; some rows say it in C. */
 static void print_place(const char *at, struct text *out) {
-  static const char *const words[][2] = {{"&&", "and"}, {"||", "or"}, {"fabs", "abs"}};
+  static const char *const words[][2] = {{"&&", "and"}, {"||", "or"}, {"fabs(", "abs("}};
   while (*at) {
     size_t i = 0;
     while (i < sizeof words / sizeof *words && strncmp(at, words[i][0], strlen(words[i][0])) != 0)
