@@ -242,7 +242,9 @@ static void export_result(void *argument) {
   struct exporting *exporting = argument;
   struct text out;
   text_init(&out, exporting->arena, exporting->write, exporting->user);
-  exporting->export(&exporting->result->result, &out);
+  struct result view = exporting->result->result;
+  view.arena = exporting->arena; /* what is computed for the export is given back with it */
+  exporting->export(&view, &out);
   exporting->written = text_flush(&out);
 }
 
@@ -251,12 +253,7 @@ bool bp_export(const bp_result *result, const char *format, bp_write *write, voi
   arena_init(&arena, NULL);
   struct exporting exporting = {.result = result, .arena = &arena, .write = write, .user = user};
   exporting.export = export_find(format, strlen(format));
-  if (exporting.export) {
-    struct arena *own = result->result.arena;
-    jmp_buf *outer = own->guard;
-    guarded(result->owner, &arena, export_result, &exporting);
-    own->guard = outer;
-  }
+  if (exporting.export) guarded(result->owner, &arena, export_result, &exporting);
   arena_free(&arena);
   return exporting.written;
 }

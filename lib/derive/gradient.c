@@ -156,12 +156,15 @@ bool derive_missing(struct rules *rules) {
   struct graph *graph = rules->scope.graph;
   size_t count = graph->nodes.count;
   if (!graph->lacks_backward) return true;
+  /* Those that have some already, noted before more are appended. */
+  bool *given = ARENA_ARRAY(graph->arena, bool, count + 1);
+  for (size_t i = 0; i < graph->derivatives.count; i++)
+    given[graph->derivatives.at[i].node] = true;
   graph->building_backward = true;
   bool fine = true;
   for (node_id id = 0; id < count; id++) {
-    size_t given;
     const struct op *op = graph_node(graph, id)->op;
-    if (!op || op->backward || graph_derivatives(graph, id, &given)) continue;
+    if (!op || op->backward || given[id]) continue;
     for (unsigned k = 0; k < graph_node(graph, id)->count; k++)
       if (graph_flows(graph, graph_node(graph, id), k)) fine = derive_one(rules, id, k) && fine;
   }

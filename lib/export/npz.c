@@ -1,63 +1,68 @@
 /* NumPy's .npz: a zip archive of .npy files, stored.  Gradients have their plain names; with --all
- * also `value.NAME` for every node.  minizip goes back to fill in sizes, so that the archive is
- * built in memory. */
-#include <stdio.h>
+ * also `value.NAME` for every node.
+ *
+ * A stored member needs its length and checksum only, which are known before it is written: the
+ * archive is written from front to end, whatever its size, and nothing of it is kept but its
+ * directory.  (Format: PKWARE, APPNOTE.TXT, 4.3 and 4.5.3.) */
 #include <string.h>
 
-#include <minizip/zip.h>
+#include <zlib.h>
 
 #include "export/export.h"
 
-/* ---- a file in memory, as minizip wants it -------------------------------------------------- */
-
-struct memory {
-  struct text bytes; /* with room for all of it */
-  size_t at;
+struct member {
+  const char *name;
+  size_t name_size;
+  uint64_t size, offset; /* of its bytes; of its header in the archive */
+  uint32_t checksum;
 };
 
-static voidpf open_memory(voidpf user, const void *name, int mode) {
-  (void)name, (void)mode;
-  return user;
+struct archive {
+  struct text *out;
+  uint64_t written;
+  VEC(struct member) members;
+};
+
+/* ---- bytes ------------------------------------------------------------------------------- */
+
+static void put(struct archive *zip, const void *bytes, size_t size) {
+  text_add(zip->out, bytes, size);
+  zip->written += size;
 }
 
-static uLong write_memory(voidpf user, voidpf stream, const void *bytes, uLong size) {
-  struct memory *memory = stream;
-  (void)user;
-  if (memory->at + size > memory->bytes.capacity) return 0;
-  memcpy(memory->bytes.at + memory->at, bytes, size);
-  memory->at += size;
-  if (memory->at > memory->bytes.count) memory->bytes.count = memory->at;
-  return size;
+static void put_number(struct archive *zip, uint64_t number, int size) {
+  char bytes[8];
+  for (int i = 0; i < size; i++) bytes[i] = (char)(number >> 8 * i & 0xff);
+  put(zip, bytes, (size_t)size);
+}
+static void put2(struct archive *zip, uint64_t number) { put_number(zip, number, 2); }
+static void put4(struct archive *zip, uint64_t number) { put_number(zip, number, 4); }
+static void put8(struct archive *zip, uint64_t number) { put_number(zip, number, 8); }
+
+/* Numbers as .npy has them, little-endian, piece by piece; `at` NULL: zeros.  Without an archive
+ * only the checksum is taken further. */
+static uint32_t put_doubles(struct archive *zip, uint32_t checksum, const double *at,
+                            size_t count) {
+  enum { PIECE = 1024 };
+  unsigned char bytes[PIECE * 8];
+  for (size_t from = 0; from < count; from += PIECE) {
+    size_t n = count - from < PIECE ? count - from : PIECE;
+    for (size_t i = 0; i < n; i++) {
+      uint64_t bits = 0;
+      if (at) memcpy(&bits, at + from + i, sizeof bits);
+      for (int b = 0; b < 8; b++) bytes[8 * i + (size_t)b] = (unsigned char)(bits >> 8 * b);
+    }
+    if (zip)
+      put(zip, bytes, 8 * n);
+    else
+      checksum = (uint32_t)crc32(checksum, bytes, (uInt)(8 * n));
+  }
+  return checksum;
 }
 
-static uLong read_memory(voidpf user, voidpf stream, void *bytes, uLong size) {
-  (void)user, (void)stream, (void)bytes, (void)size;
-  return 0;
-}
+/* ---- a member ---------------------------------------------------------------------------- */
 
-static ZPOS64_T tell_memory(voidpf user, voidpf stream) {
-  (void)user;
-  return ((struct memory *)stream)->at;
-}
-
-static long seek_memory(voidpf user, voidpf stream, ZPOS64_T offset, int origin) {
-  struct memory *memory = stream;
-  (void)user;
-  size_t from = origin == ZLIB_FILEFUNC_SEEK_SET   ? 0
-                : origin == ZLIB_FILEFUNC_SEEK_CUR ? memory->at
-                                                   : memory->bytes.count;
-  memory->at = from + (size_t)offset;
-  return memory->at <= memory->bytes.count ? 0 : -1;
-}
-
-static int close_memory(voidpf user, voidpf stream) {
-  (void)user, (void)stream;
-  return 0;
-}
-
-/* ---- members --------------------------------------------------------------------------------- */
-
-enum { HEADER = 10, LINE = 64, OVERHEAD = 1024 }; /* of an .npy file; of a member, about */
+enum { MAGIC = 10, LINE = 64 }; /* of an .npy file: what stands before the header, its alignment */
 
 /* The header of format version 1: a Python dict, padded so that the data starts a line. */
 static void print_header(const struct shape *shape, struct text *out) {
@@ -69,7 +74,7 @@ static void print_header(const struct shape *shape, struct text *out) {
     text_puts(&dict, shape->rank == 1 ? "," : i + 1 < shape->rank ? ", " : "");
   }
   text_puts(&dict, "), }");
-  text_fill(&dict, ' ', LINE - 1 - (HEADER + dict.count) % LINE);
+  text_fill(&dict, ' ', LINE - 1 - (MAGIC + dict.count) % LINE);
   text_char(&dict, '\n');
   text_add(out, "\x93NUMPY\x01\x00", 8);
   text_char(out, (char)(dict.count & 0xff));
@@ -77,38 +82,121 @@ static void print_header(const struct shape *shape, struct text *out) {
   text_add(out, dict.at, dict.count);
 }
 
-static void write_doubles(zipFile zip, const double *at, size_t count) {
-  enum { PIECE = 1024 };
-  unsigned char bytes[PIECE * 8];
-  for (size_t from = 0; from < count; from += PIECE) {
-    size_t n = count - from < PIECE ? count - from : PIECE;
-    for (size_t i = 0; i < n; i++) {
-      uint64_t bits = 0;
-      if (at) memcpy(&bits, at + from + i, sizeof bits);
-      for (int b = 0; b < 8; b++) bytes[8 * i + (size_t)b] = (unsigned char)(bits >> 8 * b);
-    }
-    zipWriteInFileInZip(zip, bytes, (unsigned)(8 * n));
-  }
+/* What does not fit its field is said in an extra field, and the field is all ones. */
+enum { PLAIN = 20, LARGE = 45 }; /* the version of the format that a reader needs */
+static const uint64_t elsewhere = UINT32_MAX;
+static bool is_large(uint64_t number) { return number >= elsewhere; }
+static uint64_t fitting(uint64_t number) { return is_large(number) ? elsewhere : number; }
+
+/* The part of a member's header that also stands in the directory. */
+static void put_about(struct archive *zip, const struct member *member, size_t extra) {
+  enum { UTF8_NAMES = 1 << 11, STORED = 0, MIDNIGHT = 0, NEW_YEAR_1980 = 1 << 5 | 1 };
+  put2(zip, extra ? LARGE : PLAIN);
+  put2(zip, UTF8_NAMES);
+  put2(zip, STORED);
+  put2(zip, MIDNIGHT);
+  put2(zip, NEW_YEAR_1980);
+  put4(zip, member->checksum);
+  put4(zip, extra ? elsewhere : member->size);
+  put4(zip, extra ? elsewhere : member->size);
+  put2(zip, member->name_size);
+  put2(zip, extra);
 }
 
-static void add_member(const struct result *result, zipFile zip, const char *prefix, node_id id,
-                       const double *at, struct arena *arena) {
+static void put_sizes(struct archive *zip, const struct member *member, size_t extra, bool offset) {
+  if (!extra) return;
+  put2(zip, 1); /* the extra field for large files */
+  put2(zip, extra - 4);
+  put8(zip, member->size);
+  put8(zip, member->size);
+  if (offset) put8(zip, member->offset);
+}
+
+static void put_member(struct archive *zip, const struct member *member) {
+  const size_t extra = is_large(member->size) ? 4 + 16 : 0;
+  put4(zip, 0x04034b50);
+  put_about(zip, member, extra);
+  put(zip, member->name, member->name_size);
+  put_sizes(zip, member, extra, false);
+}
+
+static void add_member(const struct result *result, struct archive *zip, const char *prefix,
+                       node_id id, const double *at) {
   const struct node *node = graph_node(&result->net->graph, id);
   struct text name, header;
-  text_init(&name, arena, NULL, NULL);
-  text_init(&header, arena, NULL, NULL);
+  text_init(&name, zip->out->arena, NULL, NULL);
+  text_init(&header, zip->out->arena, NULL, NULL);
   text_puts(&name, prefix);
   graph_print_name(&result->net->graph, id, &name);
   text_puts(&name, ".npy");
   print_header(node->shape, &header);
-  enum { UTF8_NAMES = 1 << 11, MADE_BY_UNIX = 3 << 8 | 20 };
-  zip_fileinfo info = {.tmz_date = {0, 0, 0, 1, 0, 1980}, .external_fa = 0644UL << 16};
-  zipOpenNewFileInZip4_64(zip, text_string(&name), &info, NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0,
-                          NULL, 0, MADE_BY_UNIX, UTF8_NAMES, node->shape->size > 1U << 28);
-  zipWriteInFileInZip(zip, header.at, (unsigned)header.count);
-  write_doubles(zip, at, node->shape->size);
-  zipCloseFileInZip(zip);
+  struct member member = {.name = text_string(&name),
+                          .name_size = name.count,
+                          .size = header.count + 8 * (uint64_t)node->shape->size,
+                          .offset = zip->written};
+  member.checksum = (uint32_t)crc32(0, (const Bytef *)header.at, (uInt)header.count);
+  member.checksum = put_doubles(NULL, member.checksum, at, node->shape->size);
+  if (name.count > UINT16_MAX) zip->out->failed = true;
+  put_member(zip, &member);
+  put(zip, header.at, header.count);
+  put_doubles(zip, 0, at, node->shape->size);
+  arena_release(zip->out->arena, header.at);
+  *vec_push(zip->out->arena, &zip->members) = member;
 }
+
+/* ---- the directory ----------------------------------------------------------------------- */
+
+static void put_entry(struct archive *zip, const struct member *member) {
+  enum { MADE_BY_UNIX = 3 << 8 };
+  const size_t extra = is_large(member->size) || is_large(member->offset) ? 4 + 24 : 0;
+  put4(zip, 0x02014b50);
+  put2(zip, MADE_BY_UNIX | LARGE);
+  put_about(zip, member, extra);
+  put2(zip, 0); /* no comment */
+  put2(zip, 0); /* on the first disk */
+  put2(zip, 0);
+  put4(zip, 0100644U << 16);
+  put4(zip, extra ? elsewhere : member->offset);
+  put(zip, member->name, member->name_size);
+  put_sizes(zip, member, extra, true);
+}
+
+/* The end of a directory of more members or bytes than the plain one can say. */
+static void put_large_end(struct archive *zip, uint64_t start, uint64_t size) {
+  const uint64_t here = zip->written, count = zip->members.count;
+  put4(zip, 0x06064b50);
+  put8(zip, 44); /* bytes that follow */
+  put2(zip, LARGE);
+  put2(zip, LARGE);
+  put4(zip, 0);
+  put4(zip, 0);
+  put8(zip, count);
+  put8(zip, count);
+  put8(zip, size);
+  put8(zip, start);
+  put4(zip, 0x07064b50); /* and where that is */
+  put4(zip, 0);
+  put8(zip, here);
+  put4(zip, 1);
+}
+
+static void put_directory(struct archive *zip) {
+  const uint64_t start = zip->written, count = zip->members.count;
+  for (size_t i = 0; i < count; i++) put_entry(zip, &zip->members.at[i]);
+  const uint64_t size = zip->written - start;
+  const bool many = count >= UINT16_MAX;
+  if (many || is_large(size) || is_large(start)) put_large_end(zip, start, size);
+  put4(zip, 0x06054b50);
+  put2(zip, 0);
+  put2(zip, 0);
+  put2(zip, many ? UINT16_MAX : count);
+  put2(zip, many ? UINT16_MAX : count);
+  put4(zip, fitting(size));
+  put4(zip, fitting(start));
+  put2(zip, 0); /* no comment */
+}
+
+/* ---- the whole --------------------------------------------------------------------------- */
 
 static bool is_written(const struct result *result, node_id id) {
   const struct node *node = graph_node(&result->net->graph, id);
@@ -116,37 +204,15 @@ static bool is_written(const struct result *result, node_id id) {
          run_value(&result->run, id);
 }
 
-static size_t count_bytes(const struct result *result) {
-  size_t size = OVERHEAD;
-  const struct graph *graph = &result->net->graph;
-  for (size_t i = 0; i < result->wrt.count; i++) {
-    const struct node *node = graph_node(graph, result->wrt.at[i]);
-    size += node->shape->size * 8 + OVERHEAD + 2 * (size_t)node->name_size;
-  }
-  for (node_id id = 0; result->all && id < result->plan.node_count; id++) {
-    const struct node *node = graph_node(graph, id), *owner = graph_node(graph, node->owner);
-    if (is_written(result, id))
-      size += node->shape->size * 8 + OVERHEAD + 2 * (size_t)owner->name_size;
-  }
-  return size;
-}
-
 void export_npz(const struct result *result, struct text *out) {
-  struct memory memory = {.at = 0};
-  text_init(&memory.bytes, out->arena, NULL, NULL);
-  vec_room(out->arena, &memory.bytes, count_bytes(result));
-  zlib_filefunc64_def functions = {open_memory, read_memory,  write_memory, tell_memory,
-                                   seek_memory, close_memory, close_memory, &memory};
-  zipFile zip = zipOpen2_64("", APPEND_STATUS_CREATE, NULL, &functions);
-  if (!zip) arena_exhausted(out->arena);
+  struct archive zip = {.out = out};
   for (size_t i = 0; i < result->wrt.count; i++) {
     const double *at;
     if (result_gradient(result, result->wrt.at[i], &at) != GRADIENT_NULL)
-      add_member(result, zip, "", result->wrt.at[i], at, out->arena);
+      add_member(result, &zip, "", result->wrt.at[i], at);
   }
   for (node_id id = 0; result->all && id < result->plan.node_count; id++)
     if (is_written(result, id))
-      add_member(result, zip, "value.", id, run_value(&result->run, id), out->arena);
-  if (zipClose(zip, NULL) != ZIP_OK) out->failed = true;
-  text_add(out, memory.bytes.at, memory.bytes.count);
+      add_member(result, &zip, "value.", id, run_value(&result->run, id));
+  put_directory(&zip);
 }

@@ -53,6 +53,12 @@ struct derivative {
   node_id gradient; /* what is added to the input's adjoint; of the input's shape */
 };
 
+/* Where the arguments of the call that is being built stand, for messages about one of them. */
+struct places {
+  /* The place of an input (or -1) or of an attribute (or NULL). */
+  struct mark (*find)(const struct places *places, int input, const char *attr);
+};
+
 struct graph {
   struct arena *arena;
   struct report *report;
@@ -63,6 +69,7 @@ struct graph {
   VEC(struct derivative) derivatives; /* in the order of their nodes */
   bool building_backward;             /* what is appended now is `backward` */
   bool lacks_backward; /* some op has a rule, but no backward kernel */
+  const struct places *places; /* set around graph_add; NULL: messages point at the op */
   bool has_indices; /* some op takes an input as integers */
   bool has_kinks;   /* some op has places without a derivative */
 };

@@ -562,6 +562,7 @@ static bool lower_slices(struct scope *scope, const struct expr_item *item,
     if (indices[i].kind == VALUE_SLICE &&
         !slice_bounds(scope, &indices[i], shape->dim[i], &bounds))
       return false;
+    if (!bounds.count) bounds = (struct bounds){0, 0, 1, 0}; /* wherever it starts */
     whole = whole && bounds.start == 0 && bounds.stop == shape->dim[i] && bounds.step == 1;
     start[i] = bounds.start, step[i] = bounds.step;
     /* An end before the first entry would count from the back: go one round further. */

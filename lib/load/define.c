@@ -355,7 +355,9 @@ void report_undefined(struct net *net, const struct expr_item *item) {
     return;
   }
   const char *nearest = net_nearest(net, item->name, item->size);
-  if (vocabulary_find(&net->words, item->name, item->size))
+  if (map_find(&net->function_names, item->name, item->size) != MAP_NONE)
+    report_hint(net->report, "it is a function: write %.*s(...)", (int)item->size, item->name);
+  else if (vocabulary_find(&net->words, item->name, item->size))
     report_hint(net->report, "it is an op: write %.*s(...)", (int)item->size, item->name);
   else if (nearest)
     report_hint(net->report, "did you mean '%s'?", nearest);

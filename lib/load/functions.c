@@ -6,7 +6,8 @@
 #include "ops/registry.h"
 
 enum { CALLS_MOST = 64, CALLED_NODES_MOST = 10000000 };
-enum { ID_UPSTREAM = UINT32_MAX - 1, ID_OUTPUT = UINT32_MAX - 2 };
+#define ID_UPSTREAM (UINT32_MAX - 1)
+#define ID_OUTPUT (UINT32_MAX - 2)
 
 /* A stretch of net->pool. */
 struct syntax {
@@ -596,15 +597,24 @@ static bool check_grad(struct net *net, struct scope *scope, const struct expr_i
   return true;
 }
 
-static enum outcome call_grad(struct net *net, struct scope *scope, const struct expr_item *name,
-                              const struct value *arguments, size_t count, struct value *out) {
-  node_id of, by;
-  if (!check_grad(net, scope, name, arguments, count, &of, &by)) return OUTCOME_FAILED;
+/* The rules of ops, parsed when first wanted. */
+static struct rules *rules_of(struct net *net) {
   if (!net->rules) {
     net->rules = ARENA_NEW(net->arena, struct rules);
     rules_init(net->rules, &net->graph, &net->words);
   }
-  node_id id = derive_gradient(net->rules, of, by);
+  return net->rules;
+}
+
+void complete_derivatives(struct net *net) {
+  if (net->graph.lacks_backward) derive_missing(rules_of(net));
+}
+
+static enum outcome call_grad(struct net *net, struct scope *scope, const struct expr_item *name,
+                              const struct value *arguments, size_t count, struct value *out) {
+  node_id of, by;
+  if (!check_grad(net, scope, name, arguments, count, &of, &by)) return OUTCOME_FAILED;
+  node_id id = derive_gradient(rules_of(net), of, by);
   *out = make_node(id, name->mark, name->text);
   return id == NODE_NONE ? OUTCOME_FAILED : OUTCOME_DONE;
 }
@@ -613,14 +623,13 @@ static enum outcome call_grad(struct net *net, struct scope *scope, const struct
 
 static enum outcome call_named(struct net *net, struct scope *scope, const struct expr_item *name,
                                struct value *arguments, size_t count, struct value *out) {
-  enum outcome outcome = call_source(&net->scope, name, arguments, count, out);
-  if (outcome != OUTCOME_UNKNOWN || net->in_value) return outcome;
-  int64_t at = map_find(&net->function_names, name->name, name->size);
+  int64_t at =
+      net->in_value ? MAP_NONE : map_find(&net->function_names, name->name, name->size);
   if (at != MAP_NONE)
     return call_function(net, scope, net->functions.at[at], name, arguments, count, out);
-  if (name->size == 4 && !memcmp(name->name, "grad", 4))
-    return call_grad(net, scope, name, arguments, count, out);
-  return OUTCOME_UNKNOWN;
+  bool grad = name->size == 4 && !memcmp(name->name, "grad", 4);
+  if (grad && !net->in_value) return call_grad(net, scope, name, arguments, count, out);
+  return call_source(&net->scope, name, arguments, count, out);
 }
 
 enum outcome call_in_nodes(struct scope *scope, const struct expr_item *name,

@@ -12,6 +12,9 @@
 /* Reads the mapping `functions`. */
 void read_functions(struct net *net, tree_id functions);
 
+/* Gives ops without a backward kernel their derivatives as nodes; when all nodes are built. */
+void complete_derivatives(struct net *net);
+
 /* Says in whose expression calls are lowered from now on: the calls' nodes are named after it.
  * `items` is that expression; a call that is all of it gives its own name to the group. */
 void enter_expression(struct net *net, const char *name, size_t size,

@@ -566,6 +566,7 @@ static void read_net(struct net *net, const struct load_options *options) {
   if (top[TOP_FUNCTIONS] != TREE_NONE) read_functions(net, top[TOP_FUNCTIONS]);
   for (size_t i = 0; i < options->set_count; i++) take_set(net, options->sets[i]);
   define_all(net);
+  complete_derivatives(net);
   if (top[TOP_NODES] != TREE_NONE) read_output(net, top[TOP_OUTPUT], top[TOP_NODES] - 1);
   read_upstream(net, top[TOP_UPSTREAM]);
   read_wrt(net, top[TOP_WRT]);
@@ -621,8 +622,8 @@ static bool find_name(struct scope *scope, const struct expr_item *name, struct 
       *out = make_number(constants[i].value, name->mark);
       return true;
     }
-  if (!definition) report_undefined(net, name); /* else it has failed, and that was reported */
-  if (!definition) report_undefined(net, name);
+  /* Names were reported as they were read, but for those that might have been an op's word. */
+  if (!definition && name->word) report_undefined(net, name);
   if (!definition || definition->state != STATE_BUILT) return false;
   *out = make_node(definition->node, name->mark, name->text);
   return true;

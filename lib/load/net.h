@@ -157,9 +157,6 @@ bool resolve_names(struct net *net, size_t first);
 /* Says that a name is not defined, and what it may be meant for. */
 void report_undefined(struct net *net, const struct expr_item *item);
 
-/* Reports a name that stands for nothing, unless another fault is the reason. */
-void report_undefined(struct net *net, const struct expr_item *name);
-
 /* Makes a lowered expression, whose nodes are those from `first` on, a node that can be named: its
  * parts belong to it.  NODE_NONE after a report. */
 node_id build_node(struct net *net, node_id first, const struct value *value);

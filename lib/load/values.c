@@ -564,13 +564,29 @@ static enum outcome apply_shape(struct scope *scope, const struct expr_item *nam
   return OUTCOME_DONE;
 }
 
-/* Functions that are called where they cannot be; false where it is none of these. */
+/* The function of the file that a misspelt one is most like, or NULL. */
+static const struct map_entry *nearest_function(const struct net *net,
+                                                const struct expr_item *name) {
+  const struct map_entry *nearest = NULL, *at = net->function_names.entries.at;
+  size_t limit = edit_limit(name->size);
+  for (size_t i = 0; i < net->function_names.entries.count; i++) {
+    size_t distance = edit_distance(name->name, name->size, at[i].name, at[i].size, limit);
+    if (distance > limit || (nearest && distance == limit)) continue;
+    nearest = &at[i], limit = distance;
+  }
+  return nearest;
+}
+
+/* Functions that are called where they cannot be, and misspelt ones of the file; false where it is
+ * none of these. */
 static bool report_misplaced(struct scope *scope, const struct expr_item *name) {
   struct net *net = scope->context;
   int shown = (int)(name->size > 40 ? 40 : name->size);
   if (vocabulary_find(scope->words, name->name, name->size)) return false;
   bool source = find_source(name->name, name->size) != NULL;
-  if (!source && map_find(&net->names, name->name, name->size) == MAP_NONE) return false;
+  bool node = map_find(&net->names, name->name, name->size) != MAP_NONE;
+  const struct map_entry *nearest = source || node ? NULL : nearest_function(net, name);
+  if (!source && !node && !nearest) return false;
   bool habit = source && name->size == 5 && !memcmp(name->name, "range", 5);
   if (habit) return false; /* x[range(n), y] has a hint of its own */
   report_add(scope->report, name->mark, BP(UNKNOWN_OP),
@@ -578,6 +594,9 @@ static bool report_misplaced(struct scope *scope, const struct expr_item *name) 
   if (source)
     report_hint(scope->report, "%.*s makes start values: put it under constants", shown,
                 name->name);
+  else if (nearest)
+    report_hint(scope->report, "did you mean '%s'?",
+                report_quote(scope->report, nearest->name, nearest->size));
   else
     report_hint(scope->report, "%.*s is a node: write %.*s * (...) for a product", shown,
                 name->name, shown, name->name);

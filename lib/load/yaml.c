@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "load/tree.h"
 
-enum { DEPTH_MOST = 64, EXPANSION_MOST = 10000000 };
+enum { DEPTH_MOST = 64, EXPANSION_MOST = 10000000, TOP_KEYS_MOST = 1000 };
 
 struct anchor {
   tree_id node;
@@ -294,6 +294,12 @@ static size_t skip_anchor(const struct reader *r, size_t at, size_t end) {
   }
 }
 
+/* A net has a dozen keys at its top: a file with millions is none, and not read to its end. */
+static bool has_too_many_keys(const struct reader *r) {
+  return r->depth == 1 && expects_key(r) &&
+         r->tree->nodes.at[r->levels[1].node].size >= 2 * TOP_KEYS_MOST;
+}
+
 static bool add_scalar(struct reader *r) {
   const yaml_event_t *event = &r->event;
   struct tree *tree = r->tree;
@@ -303,6 +309,11 @@ static bool add_scalar(struct reader *r) {
   size_t end = byte_offset(r, event->end_mark.index);
   bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
   if (event->data.scalar.tag) return report_tag(r, mark_at(r, start, end - start));
+  if (has_too_many_keys(r)) {
+    report_add(tree->report, mark_at(r, start, end - start), BP(TOO_MANY_KEYS), TOP_KEYS_MOST);
+    report_hint(tree->report, "nodes stand under nodes:");
+    return false;
+  }
   if (!plain && memchr(text, '\0', size)) {
     report_add(tree->report, mark_at(r, start, end - start), BP(NUL_IN_TEXT));
     return false;

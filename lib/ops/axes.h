@@ -64,17 +64,4 @@ void exp_terms(double *term, const double *a, const double *b, const double *p, 
 void product_terms(double *term, const double *a, const double *b, const double *p, ptrdiff_t step,
                    size_t n);
 
-/* Adds a number to a sum whose rounding errors are kept: Knuth, The Art of Computer Programming 2,
- * 4.2.2, theorem B. */
-static inline void add_exactly(double *sum, double *lost, double term) {
-  double total = *sum + term, added = total - *sum;
-  *lost += (*sum - (total - added)) + (term - added);
-  *sum = total;
-}
-
-/* The sum; infinite and NaN sums are what they are, their "errors" mean nothing. */
-static inline double exact_sum(double sum, double lost) {
-  return lost - lost == 0 ? sum + lost : sum;
-}
-
 #endif

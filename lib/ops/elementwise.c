@@ -21,8 +21,16 @@ static double softplus_of(double x) {
   return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); /* never overflows */
 }
 
-/* a / b, and 0 where b is 0. */
-static double over(double a, double b) { return b == 0 ? 0 : a / b; }
+/* How much of a length is due to one side: 0 where there is none, all where it alone is infinite. */
+static double part(double side, double length) {
+  if (length == 0) return 0;
+  return fabs(side) == INFINITY ? copysign(1, side) : side / length;
+}
+
+/* side / length^2, without squares that overflow or vanish. */
+static double turn(double side, double length) {
+  return length == 0 ? 0 : side / length / length;
+}
 
 static double modulo_of(double a, double b) {
   double rest = fmod(a, b);

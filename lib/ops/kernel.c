@@ -58,17 +58,60 @@ double pairwise_sum(const double *at, size_t n, ptrdiff_t step) {
          rest;
 }
 
+/* Sums of up to that many entries side by side, and what rounding loses of them. */
+enum { COLUMNS = 256 };
+struct sums {
+  double sum[COLUMNS], lost[COLUMNS];
+};
+
+static void add_columns(struct sums *sums, const double *g, ptrdiff_t step, size_t n) {
+  for (size_t i = 0; i < n; i++) add_exactly(&sums->sum[i], &sums->lost[i], g[(ptrdiff_t)i * step]);
+}
+
+static void clear_columns(struct sums *sums, size_t n) {
+  for (size_t i = 0; i < n; i++) sums->sum[i] = sums->lost[i] = 0;
+}
+
+static void flush_columns(const struct sums *sums, double *to, ptrdiff_t step, size_t n) {
+  for (size_t i = 0; to && i < n; i++)
+    to[(ptrdiff_t)i * step] += exact_sum(sums->sum[i], sums->lost[i]);
+}
+
+/* What of the inner loops goes to the same entries is summed up first, some columns at a time, so
+ * that sums over many rows lose no digits. */
+static size_t reduce_columns(double *bar, const struct shape *shape, const double *from,
+                             const struct shape *from_shape, size_t column) {
+  struct sums sums;
+  struct sweep s;
+  double *to = NULL;
+  size_t width = 0, n = 0;
+  for (sweep_start(&s, from_shape, 1, &shape); sweep_more(&s); sweep_next(&s)) {
+    const double *g = from + s.at[0] + (ptrdiff_t)column * s.step[0];
+    double *next = bar + s.at[1] + (ptrdiff_t)column * s.step[1];
+    if (next != to) {
+      flush_columns(&sums, to, s.step[1], n);
+      width = s.step[1] ? s.n : 1;
+      n = width - column < COLUMNS ? width - column : COLUMNS;
+      clear_columns(&sums, n);
+    }
+    to = next;
+    if (s.step[1] == 0)
+      add_exactly(&sums.sum[0], &sums.lost[0], pairwise_sum(g, s.n, s.step[0]));
+    else
+      add_columns(&sums, g, s.step[0], n);
+  }
+  flush_columns(&sums, to, s.step[1], n);
+  return width;
+}
+
 void add_reduced(double *bar, const struct shape *shape, const double *from,
                  const struct shape *from_shape) {
-  struct sweep s;
-  for (sweep_start(&s, from_shape, 1, &shape); sweep_more(&s); sweep_next(&s)) {
-    double *to = bar + s.at[1];
-    const double *g = from + s.at[0];
-    if (s.step[1] == 0)
-      *to += pairwise_sum(g, s.n, s.step[0]);
-    else
-      for (size_t i = 0; i < s.n; i++) to[(ptrdiff_t)i * s.step[1]] += g[(ptrdiff_t)i * s.step[0]];
+  if (shape->size == from_shape->size) {
+    add_all(bar, from, shape->size);
+    return;
   }
+  for (size_t column = 0, width = 1; column < width; column += COLUMNS)
+    width = reduce_columns(bar, shape, from, from_shape, column);
 }
 
 void broadcast_into(double *out, const struct shape *shape, const double *x,

@@ -41,4 +41,17 @@ bool infer_dims(struct infer *infer, const char *name, const struct attr *dims, 
  * upstream and the other inputs: "ij,jk->ik" and 0 give "ik,jk->ij". */
 void einsum_adjoint(const char *spec, size_t size, unsigned position, struct text *out);
 
+/* Adds a number to a sum whose rounding errors are kept: Knuth, The Art of Computer Programming 2,
+ * 4.2.2, theorem B. */
+static inline void add_exactly(double *sum, double *lost, double term) {
+  double total = *sum + term, added = total - *sum;
+  *lost += (*sum - (total - added)) + (term - added);
+  *sum = total;
+}
+
+/* The sum; infinite and NaN sums are what they are, their "errors" mean nothing. */
+static inline double exact_sum(double sum, double lost) {
+  return lost - lost == 0 ? sum + lost : sum;
+}
+
 #endif

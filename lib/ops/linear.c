@@ -1148,6 +1148,27 @@ static double product_at(const struct task *task, const struct walk *walk, unsig
   return product;
 }
 
+/* The sum along a letter, without the rounding errors of a long one. */
+static double sum_products(const struct task *task, const struct walk *walk, unsigned letter,
+                           int64_t n) {
+  double sum = 0, lost = 0;
+  for (int64_t i = 0; i < n; i++) add_exactly(&sum, &lost, product_at(task, walk, letter, i));
+  return exact_sum(sum, lost);
+}
+
+/* The letter of the inner loop: the last one, or one that is summed over and so long that its sums
+ * are worth being exact. */
+static unsigned choose_inner(const struct task *task) {
+  const struct contraction *c = task->c;
+  int64_t longest = 1;
+  for (unsigned i = 0; i < c->letters; i++)
+    if (c->stride[task->target][i]) longest *= c->size[i];
+  unsigned inner = c->letters ? c->letters - 1 : 0;
+  for (unsigned i = 0; i < c->letters; i++)
+    if (!c->stride[task->target][i] && c->size[i] > longest) longest = c->size[i], inner = i;
+  return inner;
+}
+
 static void add_products(const struct task *task) {
   const struct contraction *c = task->c;
   struct block block = {.m = 0};
@@ -1156,16 +1177,16 @@ static void add_products(const struct task *task) {
     add_blocks(task, &block);
     return;
   }
-  /* The last letter is the inner loop; without letters there is one product. */
-  const unsigned inner = c->letters ? c->letters - 1 : 0;
+  /* Without letters there is one product. */
+  const unsigned inner = choose_inner(task);
   const int64_t n = c->letters ? c->size[inner] : 1;
+  const ptrdiff_t step = c->letters ? c->stride[task->target][inner] : 0;
   start_walk(&walk, c, 1, &inner);
-  do
-    for (int64_t i = 0; i < n; i++) {
-      const ptrdiff_t step = c->letters ? c->stride[task->target][inner] : 0;
-      task->to[walk.at[task->target] + i * step] += product_at(task, &walk, inner, i);
-    }
-  while (next_step(&walk, c));
+  do {
+    double *to = task->to + walk.at[task->target];
+    if (step == 0) *to += sum_products(task, &walk, inner, n);
+    for (int64_t i = 0; step && i < n; i++) to[i * step] += product_at(task, &walk, inner, i);
+  } while (next_step(&walk, c));
 }
 
 static void einsum_forward(const struct call *call) {

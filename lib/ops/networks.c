@@ -657,7 +657,7 @@ const struct op network_ops[] = {
     NETWORK(sigmoid_cross_entropy, "the cross-entropy of sigmoid(logits), entry by entry; stable",
             "-labels ln sigmoid(logits) - (1 - labels) ln sigmoid(-logits)", infer_entry_loss, NULL,
             INPUTS(2, "logits", "labels"), .attrs = loss_attrs, .samples = entry_samples,
-            .rules = {ENTRY_RULE("logits", "labels", "logits", "sigmoid(logits) - labels"),
+            .rules = {ENTRY_RULE("logits", "labels", "logits", "(1 - labels) * sigmoid(logits) - labels * sigmoid(-logits)"),
                       ENTRY_RULE("logits", "labels", "labels", "zeros_like(labels) - logits")},
             .domain = {{-3, 3}, {0, 1}}),
     {.name = NULL}};

@@ -210,7 +210,7 @@ static void norm_2_forward(const struct call *call) {
 static double sign_of(double x) { return (x > 0) - (x < 0); }
 
 SPREAD(norm_1, g *sign_of(x))
-SPREAD(norm_2, y == 0 ? 0 : g * (x / y))
+SPREAD(norm_2, y == 0 ? 0 : fabs(x) == INFINITY ? g * sign_of(x) : g * (x / y))
 SPREAD(norm_inf, fabs(x) == y || y != y ? p * sign_of(x) : 0)
 REPORT(norm_1, x == 0)
 REPORT(norm_2, y == 0)
@@ -352,24 +352,29 @@ static struct around around_axis(const struct call *call) {
 static void cumsum_forward(const struct call *call) {
   const struct around a = around_axis(call);
   const double *x = call->x[0].at;
-  double *y = call->y.at;
-  for (size_t i = 0; i < a.before; i++)
+  double *y = call->y.at, *sum = call->scratch, *lost = sum + a.after;
+  for (size_t i = 0; i < a.before; i++) {
+    memset(sum, 0, 2 * a.after * sizeof *sum);
     for (size_t j = 0; j < a.along; j++)
-      for (size_t k = 0; k < a.after; k++, x++, y++) *y = j == 0 ? *x : *x + y[-(ptrdiff_t)a.after];
+      for (size_t k = 0; k < a.after; k++) {
+        add_exactly(&sum[k], &lost[k], *x++);
+        *y++ = exact_sum(sum[k], lost[k]);
+      }
+  }
 }
 
 /* The running sums from the end; `sum` has a number for each entry after the axis. */
 static void cumsum_backward(const struct call *call) {
   if (!call->x[0].bar) return;
   const struct around a = around_axis(call);
-  double *sum = call->scratch;
+  double *sum = call->scratch, *lost = sum + a.after;
   for (size_t i = 0; i < a.before; i++) {
-    memset(sum, 0, a.after * sizeof *sum);
+    memset(sum, 0, 2 * a.after * sizeof *sum);
     for (size_t j = a.along; j-- > 0;)
       for (size_t k = 0; k < a.after; k++) {
         const size_t at = (i * a.along + j) * a.after + k;
-        sum[k] += call->y.bar[at];
-        call->x[0].bar[at] += sum[k];
+        add_exactly(&sum[k], &lost[k], call->y.bar[at]);
+        call->x[0].bar[at] += exact_sum(sum[k], lost[k]);
       }
   }
 }
@@ -378,7 +383,7 @@ static size_t cumsum_scratch(const struct attr *attr, const struct shape *y, uns
                              const struct shape *const *x) {
   (void)count, (void)x;
   axis_set axis = axis_of(&attr[AXIS], y->rank);
-  return count_along(y, ~axis & ~(axis - 1));
+  return 2 * count_along(y, ~axis & ~(axis - 1));
 }
 
 /* ---- prod, prod_others ------------------------------------------------------------------- */
@@ -681,8 +686,8 @@ const struct op reduction_ops[] = {
               "(|x_1|^ord + ... + |x_n|^ord)^(1/ord)", infer_norm,
               SMOOTH(norm, norm_attrs, norm_samples,
                      "ord == 1: " UPSTREAM " * sign(x); "
-                     "ord == 2: " UPSTREAM " * x / where(" RESULT " == 0, 1, " RESULT
-                     "); " SHARE("abs(x)") " * sign(x)",
+                     "ord == 2: " UPSTREAM " * where(abs(x) == inf, sign(x), x / where(" RESULT
+                     " == 0, 1, " RESULT ")); " SHARE("abs(x)") " * sign(x)",
                      two_a_result),
               KINKED(norm, norm_kinks,
                      "ord == 1 and x == 0, or y == 0, or ord == inf and several are the largest",
