@@ -65,11 +65,12 @@ static void describe_input(const struct infer *infer, unsigned input) {
 }
 
 static void report_infer(struct build *build, const struct infer *infer) {
+  const struct places *places = build->graph->places;
   struct mark mark = build->mark;
-  const struct mark *marks = build->graph->attr_marks;
-  int attr = infer->blame_attr ? op_attr(infer->op, infer->blame_attr, strlen(infer->blame_attr))
-                               : -1;
-  if (attr >= 0 && marks && marks[attr].start) mark = marks[attr];
+  if (places && (infer->blame_attr || infer->blame_input >= 0)) {
+    const struct mark found = places->find(places, infer->blame_input, infer->blame_attr);
+    if (found.start) mark = found;
+  }
   report_add(build->graph->report, mark, BP(SHAPE_MISMATCH), infer->op->name,
              text_string(infer->why));
 }

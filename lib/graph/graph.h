@@ -65,7 +65,6 @@ struct graph {
   struct shapes shapes;
   VEC(struct node) nodes;
   VEC(node_id) arcs;
-  const struct mark *attr_marks; /* where the attributes of the next node are written; or NULL */
   VEC(struct derivative) derivatives; /* in the order of their nodes */
   bool building_backward;             /* what is appended now is `backward` */
   bool lacks_backward; /* some op has a rule, but no backward kernel */

@@ -229,7 +229,6 @@ struct binding {
   unsigned count;
   struct attr *attrs;
   bool *attr_given;
-  struct mark *attr_marks;
   bool failed;
 };
 
@@ -265,7 +264,6 @@ static void bind_keyword(struct scope *scope, const struct op *op, struct bindin
     binding->failed = true;
   } else {
     binding->attr_given[at] = true;
-    binding->attr_marks[at] = value->text;
     if (!bind_attr(scope, op, &op->attrs[at], value, &binding->attrs[at])) binding->failed = true;
   }
 }
@@ -306,19 +304,45 @@ static void bind_positional(struct scope *scope, const struct op *op, struct bin
   for (size_t i = 0; i < count; i++) bind_input(scope, op, binding, binding->count, &at[i]);
 }
 
+/* The arguments of a call, of which a shape rule may blame one. */
+struct call_places {
+  struct places places; /* first, so that `find` finds the rest */
+  const struct op *op;
+  const struct value *arguments;
+  size_t count;
+  struct mark mark, text; /* of the op, of the call */
+};
+
+static bool is_keyword(const struct value *value, const char *name) {
+  return value->keyword && strlen(name) == value->keyword_size &&
+         !memcmp(name, value->keyword, value->keyword_size);
+}
+
+static struct mark find_argument(const struct places *places, int input, const char *attr) {
+  const struct call_places *call = (const struct call_places *)(const void *)places;
+  const char *name = attr ? attr : op_input_name(call->op, (unsigned)input);
+  const struct mark nowhere = {0, 0};
+  int position = 0;
+  /* Between its operands, an operator is blamed itself. */
+  if (!attr && call->text.start < call->mark.start) return nowhere;
+  for (size_t i = 0; i < call->count; i++) {
+    const struct value *value = &call->arguments[i];
+    const bool found = value->keyword ? is_keyword(value, name) : !attr && position++ == input;
+    if (found) return value->text.start ? value->text : value->mark;
+  }
+  return nowhere;
+}
+
 bool apply_op(struct scope *scope, const struct op *op, struct value *arguments, size_t count,
               struct mark mark, struct mark text, struct value *out) {
   enum { FEW = 8 };
   node_id few[FEW];
   bool given[FEW * 2] = {false};
   size_t inputs = count_spread(arguments, count) + OP_INPUTS, attrs = op_attr_count(op);
-  struct mark marks[FEW * 2] = {{0, 0}};
-  struct binding binding = {.inputs = few, .attr_given = given, .attr_marks = marks};
+  struct binding binding = {.inputs = few, .attr_given = given};
+  const struct call_places places = {{find_argument}, op, arguments, count, mark, text};
   if (inputs > FEW) binding.inputs = ARENA_ARRAY(scope->arena, node_id, inputs);
-  if (attrs > FEW * 2) {
-    binding.attr_given = ARENA_ARRAY(scope->arena, bool, attrs);
-    binding.attr_marks = ARENA_ARRAY(scope->arena, struct mark, attrs);
-  }
+  if (attrs > FEW * 2) binding.attr_given = ARENA_ARRAY(scope->arena, bool, attrs);
   for (size_t i = 0; i < inputs; i++) binding.inputs[i] = NODE_NONE;
   binding.attrs = default_attrs(scope->graph->arena, op);
   for (size_t i = 0; i < count; i++) {
@@ -330,11 +354,11 @@ bool apply_op(struct scope *scope, const struct op *op, struct value *arguments,
       bind_positional(scope, op, &binding, &arguments[i]);
   }
   check_required(scope, op, &binding, mark);
-  scope->graph->attr_marks = binding.attr_marks;
+  scope->graph->places = &places.places;
   node_id node = binding.failed ? NODE_NONE
                                 : graph_add(scope->graph, op, binding.attrs, binding.count,
                                             binding.inputs, mark, text);
-  scope->graph->attr_marks = NULL;
+  scope->graph->places = NULL;
   *out = make_node(node, mark, text);
   if (node == NODE_NONE) out->kind = VALUE_FAILED;
   return node != NODE_NONE;
