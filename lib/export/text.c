@@ -150,7 +150,7 @@ static const char *gradient_cell(const struct result *result, struct arena *aren
 static size_t cell_width(const char *cell) {
   size_t widest = 0;
   while (*cell) {
-    size_t line = strcspn(cell, "\n"), width = utf8_count(cell, line);
+    size_t line = strcspn(cell, "\n"), width = utf8_width(cell, line);
     if (width > widest) widest = width;
     cell += line + (cell[line] == '\n');
   }
@@ -214,7 +214,7 @@ static bool print_line(const struct table *table, const struct row *row, size_t 
       behind = 0;
       any = true;
     }
-    behind += table->width[c] - utf8_count(cell, size) + 2;
+    behind += table->width[c] - utf8_width(cell, size) + 2;
   }
   if (any) text_char(out, '\n');
   return any;

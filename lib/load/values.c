@@ -594,6 +594,8 @@ static bool report_misplaced(struct scope *scope, const struct expr_item *name) 
   if (source)
     report_hint(scope->report, "%.*s makes start values: put it under constants", shown,
                 name->name);
+  else if (nearest && map_find(&net->function_names, name->name, name->size) != MAP_NONE)
+    report_hint(scope->report, "functions of the file are called under nodes");
   else if (nearest)
     report_hint(scope->report, "did you mean '%s'?",
                 report_quote(scope->report, nearest->name, nearest->size));
