@@ -23,11 +23,10 @@ static node_id append(struct graph *graph, struct node node) {
 
 node_id graph_start(struct graph *graph, enum role role, const struct shape *shape, double *value,
                     struct mark mark) {
-  return append(graph, (struct node){.role = (uint8_t)role,
-                                     .shape = shape,
-                                     .value = value,
-                                     .mark = mark,
-                                     .text = mark});
+  return append(
+      graph,
+      (struct node){
+          .role = (uint8_t)role, .shape = shape, .value = value, .mark = mark, .text = mark});
 }
 
 node_id graph_literal(struct graph *graph, double value, struct mark mark) {
@@ -132,8 +131,8 @@ static const struct shape *infer_shape(struct graph *graph, const struct op *op,
   return shape;
 }
 
-node_id graph_add(struct graph *graph, const struct op *op, const struct attr *attr,
-                  unsigned count, const node_id *inputs, struct mark mark, struct mark text) {
+node_id graph_add(struct graph *graph, const struct op *op, const struct attr *attr, unsigned count,
+                  const node_id *inputs, struct mark mark, struct mark text) {
   if (!check_count(graph, op, count, mark)) return NODE_NONE;
   const struct shape *shape = infer_shape(graph, op, attr, count, inputs, mark);
   if (!shape) return NODE_NONE;

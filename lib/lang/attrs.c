@@ -12,9 +12,15 @@ struct attr *default_attrs(struct arena *arena, const struct op *op) {
   return attrs;
 }
 
+/* true and false are no numbers, but in rules, which calculate with conditions. */
+static bool is_truth(const struct scope *scope, const struct value *value) {
+  return value->kind == VALUE_TRUTH && !scope->fold;
+}
+
 static bool to_integer(const struct scope *scope, const struct value *value, int64_t *out) {
   double number;
-  if (!value_number(scope, value, &number) || number != floor(number) || fabs(number) > 9e15)
+  if (is_truth(scope, value) || !value_number(scope, value, &number) || number != floor(number) ||
+      fabs(number) > 9e15)
     return false;
   *out = (int64_t)number;
   return true;
@@ -40,8 +46,8 @@ static bool bind_ints(struct scope *scope, const struct attr_spec *spec, const s
   return true;
 }
 
-static bool bind_pairs(struct scope *scope, const struct attr_spec *spec,
-                       const struct value *value, struct attr *out) {
+static bool bind_pairs(struct scope *scope, const struct attr_spec *spec, const struct value *value,
+                       struct attr *out) {
   (void)spec;
   struct value list;
   if (!value_list(scope, value, &list)) return false;
@@ -61,11 +67,11 @@ static bool bind_pairs(struct scope *scope, const struct attr_spec *spec,
 static bool bind_number(struct scope *scope, const struct attr_spec *spec,
                         const struct value *value, struct attr *out) {
   (void)spec;
-  return value_number(scope, value, &out->number);
+  return !is_truth(scope, value) && value_number(scope, value, &out->number);
 }
 
-static bool bind_truth(struct scope *scope, const struct attr_spec *spec,
-                       const struct value *value, struct attr *out) {
+static bool bind_truth(struct scope *scope, const struct attr_spec *spec, const struct value *value,
+                       struct attr *out) {
   (void)spec, (void)scope;
   if (value->kind != VALUE_TRUTH) return false;
   out->truth = value->number != 0;

@@ -171,8 +171,7 @@ node_id value_node(struct scope *scope, const struct value *value) {
   case VALUE_NUMBER: return graph_literal(scope->graph, found.number, found.mark);
   case VALUE_LIST: return list_node(scope, &found);
   default:
-    report_add(scope->report, found.text, BP(NOT_A_TENSOR),
-               "a number or a node is expected here");
+    report_add(scope->report, found.text, BP(NOT_A_TENSOR), "a number or a node is expected here");
     return NODE_NONE;
   }
 }
@@ -181,10 +180,9 @@ node_id value_node(struct scope *scope, const struct value *value) {
 
 /* Attribute names that people bring from elsewhere. */
 static const char *attr_habit(const char *name, size_t size) {
-  static const char *const habits[][2] = {{"dim", "axis"},      {"keepdim", "keepdims"},
-                                          {"axes", "axis"},     {"axis", "axes"},
-                                          {"eps_", "eps"},      {"negative_slope", "alpha"},
-                                          {"correction", "ddof"}, {"unbiased", "ddof"}};
+  static const char *const habits[][2] = {
+      {"dim", "axis"}, {"keepdim", "keepdims"},     {"axes", "axis"},       {"axis", "axes"},
+      {"eps_", "eps"}, {"negative_slope", "alpha"}, {"correction", "ddof"}, {"unbiased", "ddof"}};
   for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
     if (strlen(habits[i][0]) == size && !memcmp(habits[i][0], name, size)) return habits[i][1];
   return NULL;
@@ -366,20 +364,43 @@ bool apply_op(struct scope *scope, const struct op *op, struct value *arguments,
 
 /* Functions that people know by other names. */
 static const char *op_habit(const char *name, size_t size) {
-  static const char *const habits[][2] = {
-      {"ln", "log"},           {"sm", "softmax"},         {"logit", "sigmoid"},
-      {"sigma", "sigmoid"},    {"cmult", "mul"},          {"mult", "matmul"},
-      {"pnls", "softmax_cross_entropy"},                  {"power", "pow"},
-      {"average", "mean"},     {"concatenate", "concat"}, {"absolute", "abs"},
-      {"multiply", "mul"},     {"divide", "div"},         {"subtract", "sub"},
-      {"negative", "neg"},     {"arctan", "atan"},        {"arctan2", "atan2"},
-      {"arcsin", "asin"},      {"arccos", "acos"},        {"amax", "max"},
-      {"amin", "min"},         {"sqr", "square"},         {"mm", "matmul"},
-      {"bmm", "matmul"},       {"arccosh", "acosh"},      {"arcsinh", "asinh"},
-      {"arctanh", "atanh"},    {"expit", "sigmoid"},      {"swish", "silu"},
-      {"fabs", "abs"},         {"tg", "tan"},             {"permute", "transpose"},
-      {"cat", "concat"},       {"view", "reshape"},       {"gather", "take"},
-      {"rectifier", "relu"},   {"nll", "cross_entropy"}};
+  static const char *const habits[][2] = {{"ln", "log"},
+                                          {"sm", "softmax"},
+                                          {"logit", "sigmoid"},
+                                          {"sigma", "sigmoid"},
+                                          {"cmult", "mul"},
+                                          {"mult", "matmul"},
+                                          {"pnls", "softmax_cross_entropy"},
+                                          {"power", "pow"},
+                                          {"average", "mean"},
+                                          {"concatenate", "concat"},
+                                          {"absolute", "abs"},
+                                          {"multiply", "mul"},
+                                          {"divide", "div"},
+                                          {"subtract", "sub"},
+                                          {"negative", "neg"},
+                                          {"arctan", "atan"},
+                                          {"arctan2", "atan2"},
+                                          {"arcsin", "asin"},
+                                          {"arccos", "acos"},
+                                          {"amax", "max"},
+                                          {"amin", "min"},
+                                          {"sqr", "square"},
+                                          {"mm", "matmul"},
+                                          {"bmm", "matmul"},
+                                          {"arccosh", "acosh"},
+                                          {"arcsinh", "asinh"},
+                                          {"arctanh", "atanh"},
+                                          {"expit", "sigmoid"},
+                                          {"swish", "silu"},
+                                          {"fabs", "abs"},
+                                          {"tg", "tan"},
+                                          {"permute", "transpose"},
+                                          {"cat", "concat"},
+                                          {"view", "reshape"},
+                                          {"gather", "take"},
+                                          {"rectifier", "relu"},
+                                          {"nll", "cross_entropy"}};
   for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
     if (strlen(habits[i][0]) == size && !memcmp(habits[i][0], name, size)) return habits[i][1];
   return NULL;
@@ -387,14 +408,13 @@ static const char *op_habit(const char *name, size_t size) {
 
 /* Functions that are no ops here, and what stands for them. */
 static const char *function_habit(const char *name, size_t size) {
-  static const char *const habits[][2] = {
-      {"range", "write pick(x, y) for x[range(n), y]"},
-      {"arange", "write pick(x, y) for x[arange(n), y]"},
-      {"len", "write x.shape[0]"},
-      {"float", "all numbers are doubles: leave it out"},
-      {"array", "write a list: [1, 2]"},
-      {"tensor", "write a list: [1, 2]"},
-      {"detach", "write stop_gradient(x)"}};
+  static const char *const habits[][2] = {{"range", "write pick(x, y) for x[range(n), y]"},
+                                          {"arange", "write pick(x, y) for x[arange(n), y]"},
+                                          {"len", "write x.shape[0]"},
+                                          {"float", "all numbers are doubles: leave it out"},
+                                          {"array", "write a list: [1, 2]"},
+                                          {"tensor", "write a list: [1, 2]"},
+                                          {"detach", "write stop_gradient(x)"}};
   for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
     if (strlen(habits[i][0]) == size && !memcmp(habits[i][0], name, size)) return habits[i][1];
   return NULL;
@@ -473,8 +493,8 @@ static enum outcome lower_symbol(struct scope *scope, const struct expr_item *it
 
 /* ---- members and indices ----------------------------------------------------------------- */
 
-static void set_ints(struct scope *scope, const struct op *op, struct attr *attrs,
-                     const char *name, size_t count, const int64_t *at) {
+static void set_ints(struct scope *scope, const struct op *op, struct attr *attrs, const char *name,
+                     size_t count, const int64_t *at) {
   int64_t *copy = ARENA_ARRAY(scope->graph->arena, int64_t, count + 1);
   if (count) memcpy(copy, at, count * sizeof *at);
   struct attr *attr = &attrs[op_attr(op, name, strlen(name))];
@@ -484,8 +504,8 @@ static void set_ints(struct scope *scope, const struct op *op, struct attr *attr
 }
 
 static enum outcome add_node(struct scope *scope, const struct op *op, struct attr *attrs,
-                             unsigned count, const node_id *inputs,
-                             const struct expr_item *item, struct value *out) {
+                             unsigned count, const node_id *inputs, const struct expr_item *item,
+                             struct value *out) {
   node_id node = graph_add(scope->graph, op, attrs, count, inputs, item->mark, item->text);
   *out = make_node(node, item->mark, item->text);
   return node == NODE_NONE ? OUTCOME_FAILED : OUTCOME_DONE;
@@ -568,8 +588,9 @@ static bool fixed_index(struct scope *scope, const struct value *index, int64_t 
   text_init(&why, scope->arena, NULL, NULL);
   text_puts(&why, "the index ");
   text_number(&why, number);
-  text_printf(&why, number == floor(number) ? " is out of range: the axis has %lld entries"
-                                            : " is no integer (the axis has %lld entries)",
+  text_printf(&why,
+              number == floor(number) ? " is out of range: the axis has %lld entries"
+                                      : " is no integer (the axis has %lld entries)",
               (long long)n);
   report_add(scope->report, index->text, BP(BAD_INDEX), text_string(&why));
   return false;
@@ -583,8 +604,7 @@ static bool lower_slices(struct scope *scope, const struct expr_item *item,
   bool whole = true;
   for (uint32_t i = 0; i < item->count; i++) {
     struct bounds bounds = {0, shape->dim[i], 1, (size_t)shape->dim[i]};
-    if (indices[i].kind == VALUE_SLICE &&
-        !slice_bounds(scope, &indices[i], shape->dim[i], &bounds))
+    if (indices[i].kind == VALUE_SLICE && !slice_bounds(scope, &indices[i], shape->dim[i], &bounds))
       return false;
     if (!bounds.count) bounds = (struct bounds){0, 0, 1, 0}; /* wherever it starts */
     whole = whole && bounds.start == 0 && bounds.stop == shape->dim[i] && bounds.step == 1;
@@ -615,8 +635,8 @@ static bool check_no_mask(struct scope *scope, const struct value *index, node_i
 }
 
 /* One index that is no slice: the op `take`, which drops the axis. */
-static bool lower_take(struct scope *scope, const struct expr_item *item,
-                       const struct value *index, int64_t axis, node_id *x) {
+static bool lower_take(struct scope *scope, const struct expr_item *item, const struct value *index,
+                       int64_t axis, node_id *x) {
   const struct shape *shape = graph_node(scope->graph, *x)->shape;
   node_id inputs[2] = {*x, NODE_NONE};
   double number, at;
@@ -730,9 +750,7 @@ static enum outcome lower_item(struct scope *scope, const struct expr_item *item
   case EXPR_LIST:
     *out = make_listed(scope, VALUE_LIST, item, operands, item->count);
     return OUTCOME_DONE;
-  case EXPR_SLICE:
-    *out = make_listed(scope, VALUE_SLICE, item, operands, 3);
-    return OUTCOME_DONE;
+  case EXPR_SLICE: *out = make_listed(scope, VALUE_SLICE, item, operands, 3); return OUTCOME_DONE;
   case EXPR_CALL: return call_by_name(scope, item, operands, item->count, out);
   case EXPR_MEMBER: return lower_member(scope, item, operands, out);
   case EXPR_INDEX: return lower_index(scope, item, operands, operands + 1, out);

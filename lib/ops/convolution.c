@@ -476,8 +476,12 @@ static bool check_pairs(struct infer *infer, size_t count, const int64_t *least)
 }
 
 /* Complains about the shapes of the first two inputs. */
-static bool complain(struct infer *infer, const char *what) {
+/* `blamed` are the dims that do not do: an input's or, for adjoint ops, those of `shape`. */
+static bool complain(struct infer *infer, const struct dims *blamed, const char *what) {
   text_puts(infer->why, what);
+  for (unsigned k = 0; k < infer->count; k++)
+    if (blamed == &infer->x[k]) infer->blame_input = (int)k;
+  if (blamed == &infer->y) infer->blame_attr = "shape";
   for (unsigned k = 0; k < infer->count && k < 2; k++) {
     text_puts(infer->why, k ? ", " : ": ");
     infer->describe(infer, k);
@@ -491,18 +495,18 @@ static bool infer_conv(struct infer *infer, const struct dims *x, const struct d
   if (!check_pairs(infer, GROUPS, (const int64_t[]){1, 0, 1})) return false;
   const int64_t groups = infer->attr[GROUPS].integer;
   if (groups < 1) return infer_fail_attr(infer, "groups", "groups must be positive");
-  if (x->rank != 4) return complain(infer, "x must be items, channels, rows, columns");
+  if (x->rank != 4) return complain(infer, x, "x must be items, channels, rows, columns");
   if (w->rank != 4)
-    return complain(infer, "w must be channels of the result, channels, rows, columns");
+    return complain(infer, w, "w must be channels of the result, channels, rows, columns");
   if (w->at[0] % groups)
     return infer_fail_attr(infer, "groups", "groups must divide the channels of the result");
   if (x->at[1] % groups || x->at[1] / groups != w->at[1])
-    return complain(infer, "x must have the channels of w, times groups");
+    return complain(infer, w, "x must have the channels of w, times groups");
   if (w->at[2] < 1 || w->at[3] < 1 || w->at[2] > LARGEST || w->at[3] > LARGEST)
-    return complain(infer, "w must have rows and columns");
+    return complain(infer, w, "w must have rows and columns");
   const struct slide sy = conv_slide(infer->attr, 0, x->at[2], w->at[2]);
   const struct slide sx = conv_slide(infer->attr, 1, x->at[3], w->at[3]);
-  if (sy.out < 1 || sx.out < 1) return complain(infer, "w is larger than x with its padding");
+  if (sy.out < 1 || sx.out < 1) return complain(infer, w, "w is larger than x with its padding");
   *y = make_dims(4, (const int64_t[]){x->at[0], w->at[0], sy.out, sx.out});
   return true;
 }
@@ -527,10 +531,9 @@ static bool read_shape(struct infer *infer, size_t attr, struct dims *dims) {
 /* The gradient that an adjoint op is handed must have the shape of the result. */
 static bool check_gradient(struct infer *infer, const struct dims *result) {
   if (same_dims(result, &infer->x[0])) return true;
-  infer->blame_input = 0;
   text_puts(infer->why, "the gradient must have the shape of the result, ");
   dims_print(result, infer->why);
-  return complain(infer, "");
+  return complain(infer, &infer->x[0], "");
 }
 
 static bool infer_conv2d_input(struct infer *infer) {
@@ -548,12 +551,12 @@ static bool infer_conv2d_weight(struct infer *infer) {
 /* The shape of the pooled x. */
 static bool infer_pooled(struct infer *infer, const struct dims *x, struct dims *y) {
   if (!check_pairs(infer, POOL_SHAPE, (const int64_t[]){1, 1, 0})) return false;
-  if (x->rank < 2) return complain(infer, "x must have rows and columns");
+  if (x->rank < 2) return complain(infer, x, "x must have rows and columns");
   const struct window w = pool_of(infer->attr, x->rank, x->at);
   if (2 * w.y.padding > w.y.taps || 2 * w.x.padding > w.x.taps)
     return infer_fail_attr(infer, "padding", "padding must be at most half the size");
   if (w.y.in < 1 || w.x.in < 1 || w.y.out < 1 || w.x.out < 1)
-    return complain(infer, "the window is larger than x with its padding");
+    return infer_fail_attr(infer, "size", "the window is larger than x with its padding: %0");
   *y = *x;
   y->at[x->rank - 2] = w.y.out;
   y->at[x->rank - 1] = w.x.out;

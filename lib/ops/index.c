@@ -128,17 +128,17 @@ enum { SCATTER_AXIS, SCATTER_SIZE };
 static bool infer_scatter_add(struct infer *infer) {
   const struct dims *updates = &infer->x[0], *indices = &infer->x[1];
   const int64_t size = infer->attr[SCATTER_SIZE].integer;
-  if (size < 0) return infer_fail_attr(infer, "size", "negative");
+  if (size < 0) return infer_fail_attr(infer, "size", "size must not be negative");
   if (updates->rank < indices->rank)
-    return infer_fail(infer, "the updates have fewer axes than the indices: %0, %1");
+    return infer_fail_input(infer, 0, "the updates have fewer axes than the indices: %0, %1");
   const unsigned rank = updates->rank - indices->rank + 1;
   if (rank > RANK_MOST) return infer_fail(infer, "more than 32 axes: %0");
   unsigned axis;
   if (!infer_place(infer, "axis", infer->attr[SCATTER_AXIS].integer, rank, &axis)) return false;
   const struct dims replaced = make_dims(indices->rank, updates->at + axis);
   if (!same_dims(&replaced, indices))
-    return infer_fail(infer, "from the axis on, the updates have not the shape of the indices: "
-                             "%0, %1");
+    return infer_fail_input(
+        infer, 0, "from the axis on, the updates have not the shape of the indices: %0, %1");
   infer->y.rank = rank;
   for (unsigned i = 0; i < rank; i++)
     infer->y.at[i] = i < axis    ? updates->at[i]
@@ -207,7 +207,7 @@ static void scatter_add_backward(const struct call *call) {
 
 static bool infer_one_hot(struct infer *infer) {
   const int64_t depth = infer->attr[0].integer;
-  if (depth < 0) return infer_fail_attr(infer, "depth", "negative");
+  if (depth < 0) return infer_fail_attr(infer, "depth", "depth must not be negative");
   if (infer->x[0].rank == RANK_MOST) return infer_fail(infer, "more than 32 axes: %0");
   infer->y = infer->x[0];
   infer->y.at[infer->y.rank++] = depth;

@@ -984,14 +984,19 @@ static bool infer_letters(struct infer *infer, const struct spec *spec, struct c
   return true;
 }
 
+static bool complain_spec(struct infer *infer, unsigned inputs) {
+  text_printf(infer->why, "spec is for %u input%s, not %u", inputs, inputs == 1 ? "" : "s",
+              infer->count);
+  return infer_fail_attr(infer, "spec", "");
+}
+
 static bool infer_einsum(struct infer *infer) {
   struct spec spec;
   struct contraction c = {.letters = 0};
   const struct attr *text = &infer->attr[SPEC], *shape = &infer->attr[RESULT_SHAPE];
   const char *wrong = read_spec(text->text.at, text->text.size, &spec);
   if (wrong) return infer_fail_attr(infer, "spec", wrong);
-  if (spec.inputs != infer->count)
-    return infer_fail_attr(infer, "spec", "it is for another number of inputs");
+  if (spec.inputs != infer->count) return complain_spec(infer, spec.inputs);
   if (!infer_letters(infer, &spec, &c)) return false;
   const struct subscript *result = &spec.term[0];
   if (shape->given) {

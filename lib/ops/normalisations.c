@@ -283,6 +283,8 @@ static void dropout_backward(const struct call *call) {
 
 /* The gain and the bias, where given, have the shape of x along `scaled`. */
 static bool infer_scaled(struct infer *infer, axis_set scaled) {
+  if (!(infer->attr[EPS].number >= 0))
+    return infer_fail_attr(infer, "eps", "eps must not be negative");
   const struct dims dims = reduce_dims(&infer->x[X], ~scaled, false);
   for (unsigned k = GAIN; k < infer->count; k++)
     if (!same_dims(&dims, &infer->x[k]))

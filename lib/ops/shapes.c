@@ -424,7 +424,7 @@ static bool check_pads(struct infer *infer) {
     return infer_fail_attr(infer, "pads", "wants [before, after] for every axis: %0");
   for (size_t i = 0; i < pads->ints.count; i++)
     if (pads->ints.at[i] < 0 || pads->ints.at[i] > most)
-      return infer_fail_attr(infer, "pads", "counts of entries, not negative");
+      return infer_fail_attr(infer, "pads", "pads are counts of entries: 0 or more");
   return true;
 }
 
@@ -472,7 +472,7 @@ static bool tile_dims(struct infer *infer, const struct dims *x, struct dims *y)
   for (unsigned i = 0; i < y->rank; i++) {
     const int64_t n = i + x->rank < y->rank ? 1 : x->at[i + x->rank - y->rank];
     const int64_t times = i + count < y->rank ? 1 : reps->ints.at[i + count - y->rank];
-    if (times < 0) return infer_fail_attr(infer, "reps", "negative");
+    if (times < 0) return infer_fail_attr(infer, "reps", "reps must not be negative");
     if (n && times > INT64_MAX / n) return infer_fail_attr(infer, "reps", "too many: %0");
     y->at[i] = n * times;
   }
