@@ -130,6 +130,37 @@ def slice_op(x, start=None, stop=None, step=None):
     return x[tuple(slice(*bound) for bound in zip(*bounds))]
 
 
+def normalised(x, gain, bias, axis, eps):
+    deviation = x - np.mean(x, axis=axis, keepdims=True)
+    return deviation / np.sqrt(np.mean(deviation ** 2, axis=axis, keepdims=True) + eps) * gain + bias
+
+
+def layer_norm(x, gain=1.0, bias=0.0, axes=-1, eps=1e-5):
+    return normalised(x, gain, bias, tuple(axes) if isinstance(axes, list) else axes, eps)
+
+
+def batch_norm(x, gain=1.0, bias=0.0, axis=1, eps=1e-5):
+    others = tuple(k for k in range(np.ndim(x)) if k != axis % np.ndim(x))
+    along = [-1 if k == axis % np.ndim(x) else 1 for k in range(np.ndim(x))]
+    return normalised(x, np.reshape(gain, along) if np.ndim(gain) else gain,
+                      np.reshape(bias, along) if np.ndim(bias) else bias, others, eps)
+
+
+def scatter_add(updates, indices, size, axis=0):
+    indices = index_of(indices)
+    updates = np.asarray(updates)
+    shape = updates.shape[:axis] + (int(size),) + updates.shape[axis + indices.ndim:]
+    result = np.zeros(shape, updates.dtype)
+    np.add.at(np.moveaxis(result, axis, 0), indices,
+              np.moveaxis(updates, range(axis, axis + indices.ndim), range(indices.ndim)))
+    return result
+
+
+def triangular_solve(a, b, lower=True, transpose=False):
+    a = np.tril(a) if lower else np.triu(a)
+    return np.linalg.solve(a.T if transpose else a, b)
+
+
 def fold(two):
     """add, mul, maximum and minimum take two or more."""
     def many(first, *rest):
@@ -155,10 +186,16 @@ OPS = {
     "where": lambda condition, a, b: np.where(condition != 0, a, b),
     "sum": reduction(np.sum), "mean": reduction(np.mean), "prod": reduction(np.prod),
     "max": reduction(np.max), "min": reduction(np.min), "logsumexp": logsumexp,
+    "var": lambda x, axis=None, keepdims=False, ddof=0: np.var(x, axis=axes(axis), keepdims=keepdims, ddof=ddof),
+    "einsum": lambda *parts, spec: np.einsum(spec, *parts),
+    "inv": np.linalg.inv, "solve": np.linalg.solve, "triangular_solve": triangular_solve,
+    "logdet": lambda x: np.linalg.slogdet(x)[1], "cholesky": lambda x: np.linalg.cholesky((x + x.T) / 2),
+    "layer_norm": layer_norm, "batch_norm": batch_norm, "scatter_add": scatter_add,
+    "flatten": lambda x, start_axis=0: np.reshape(x, np.shape(x)[:start_axis] + (-1,)),
     "matmul": np.matmul, "dot": np.dot, "outer": np.outer, "diag": np.diag,
     "transpose": lambda x, axes=None: np.transpose(x, axes),
     "reshape": lambda x, shape: np.reshape(x, shape),
-    "sum_to": sum_to, "slice": slice_op,
+    "broadcast_to": np.broadcast_to, "sum_to": sum_to, "slice": slice_op,
     "concat": lambda *parts, axis=0: np.concatenate(parts, axis=axis),
     "pick": pick, "one_hot": one_hot,
     "take": lambda x, indices, axis=0: np.take(x, index_of(indices), axis=axis),
@@ -218,6 +255,8 @@ def evaluate(tree, env, gradient=None):
         """Attributes are numbers, lists, true, false or bare words."""
         if isinstance(part, ast.List):
             return [attribute(entry) for entry in part.elts]
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            return part.value
         if isinstance(part, ast.Name) and name_of(part) not in env and name_of(part) not in WORDS:
             return name_of(part)
         result = value(part)

@@ -308,7 +308,7 @@ struct call_places {
   const struct op *op;
   const struct value *arguments;
   size_t count;
-  struct mark mark, text; /* of the op, of the call */
+  struct mark mark; /* of the op */
 };
 
 static bool is_keyword(const struct value *value, const char *name) {
@@ -322,7 +322,7 @@ static struct mark find_argument(const struct places *places, int input, const c
   const struct mark nowhere = {0, 0};
   int position = 0;
   /* Between its operands, an operator is blamed itself. */
-  if (!attr && call->text.start < call->mark.start) return nowhere;
+  if (!attr && call->count && call->arguments[0].text.start < call->mark.start) return nowhere;
   for (size_t i = 0; i < call->count; i++) {
     const struct value *value = &call->arguments[i];
     const bool found = value->keyword ? is_keyword(value, name) : !attr && position++ == input;
@@ -338,7 +338,7 @@ bool apply_op(struct scope *scope, const struct op *op, struct value *arguments,
   bool given[FEW * 2] = {false};
   size_t inputs = count_spread(arguments, count) + OP_INPUTS, attrs = op_attr_count(op);
   struct binding binding = {.inputs = few, .attr_given = given};
-  const struct call_places places = {{find_argument}, op, arguments, count, mark, text};
+  const struct call_places places = {{find_argument}, op, arguments, count, mark};
   if (inputs > FEW) binding.inputs = ARENA_ARRAY(scope->arena, node_id, inputs);
   if (attrs > FEW * 2) binding.attr_given = ARENA_ARRAY(scope->arena, bool, attrs);
   for (size_t i = 0; i < inputs; i++) binding.inputs[i] = NODE_NONE;

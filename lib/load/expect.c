@@ -120,16 +120,6 @@ static node_id lower_formula(struct reading *reading, tree_id id) {
   return read ? value_node(&reading->scope, &value) : NODE_NONE;
 }
 
-static node_id lower_value(struct net *net, tree_id id) {
-  size_t first = net->pool.items.count;
-  struct value value;
-  net->in_value = true;
-  bool read = emit_value(net, id) && resolve_names(net, first) && lower_pool(net, first, &value);
-  net->in_value = false;
-  net->pool.items.count = first;
-  return read ? finish_value(net, &value, id, ROLE_LITERAL) : NODE_NONE;
-}
-
 static bool check_decimals(struct net *net, tree_id id) {
   double number;
   if (id == TREE_NONE || tree_is(&net->tree, id, "written")) return true;
@@ -154,32 +144,24 @@ static node_id read_claim_mapping(struct reading *reading, tree_id id) {
     return NODE_NONE;
   }
   if (!check_decimals(net, found[DECIMALS])) return NODE_NONE;
-  node_id node;
   if (found[VALUE] == TREE_NONE) {
     /* The same keys as a start value's, decimals aside. */
-    return lower_value(net, id);
+    return read_value(net, id);
   }
   if (tree_at(&net->tree, found[VALUE])->kind == TREE_MAPPING) {
     fail(net, found[VALUE], BP(WRONG_KIND), "numbers are expected here");
     return NODE_NONE;
   }
-  enum outcome outcome = read_numbers(net, found[VALUE], &node);
-  if (outcome == OUTCOME_UNKNOWN) return lower_value(net, found[VALUE]);
-  return outcome == OUTCOME_DONE ? node : NODE_NONE;
+  return read_value(net, found[VALUE]);
 }
 
 /* A claim's right side: a formula, numbers, or a mapping. */
 static node_id read_claimed(struct reading *reading, tree_id id) {
-  struct net *net = reading->net;
-  node_id node;
-  switch (tree_at(&net->tree, id)->kind) {
+  switch (tree_at(&reading->net->tree, id)->kind) {
   case TREE_SCALAR: return lower_formula(reading, id);
   case TREE_MAPPING: return read_claim_mapping(reading, id);
-  default: break;
+  default: return read_value(reading->net, id);
   }
-  enum outcome outcome = read_numbers(net, id, &node);
-  if (outcome == OUTCOME_UNKNOWN) return lower_value(net, id);
-  return outcome == OUTCOME_DONE ? node : NODE_NONE;
 }
 
 /* ---- what a claim is about ------------------------------------------------------------------ */

@@ -445,7 +445,7 @@ static void read_wrt(struct net *net, tree_id id) {
   }
 }
 
-static node_id read_value(struct net *net, tree_id id) {
+node_id read_value(struct net *net, tree_id id) {
   node_id node;
   enum outcome outcome = read_numbers(net, id, &node);
   if (outcome != OUTCOME_UNKNOWN) return outcome == OUTCOME_DONE ? node : NODE_NONE;
