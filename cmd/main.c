@@ -246,6 +246,7 @@ int main(int argc, char **argv) {
   const char *color = "auto";
   int at = 1;
   signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error message, not a death */
+  signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow */
   for (; at < argc && !strncmp(argv[at], "--color=", 8); at++) color = argv[at] + 8;
   if (!is_color(color)) return (int)fail_color();
   const char *name = at < argc ? argv[at] : "--help";

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +19,29 @@ static bool open_directly(struct output *output, const char *path) {
   return output->file >= 0 || fail(output);
 }
 
-/* The file behind a link that dangles is made where the link points. */
+/* Where the link at `path` points, seen from the working folder. */
+static char *join_link(const char *path, const char *target) {
+  const char *slash = strrchr(path, '/');
+  size_t folder = slash && target[0] != '/' ? (size_t)(slash + 1 - path) : 0;
+  char *joined = malloc(folder + strlen(target) + 1);
+  if (!joined) return NULL;
+  memcpy(joined, path, folder);
+  strcpy(joined + folder, target);
+  return joined;
+}
+
+/* The file behind all links; behind one that dangles it is made where the link points. */
 static char *resolve(const char *path) {
   char *real = realpath(path, NULL);
-  return real ? real : strdup(path);
+  if (real) return real;
+  char *at = strdup(path), target[PATH_MAX];
+  for (ssize_t size; at && (size = readlink(at, target, sizeof target - 1)) >= 0;) {
+    target[size] = '\0';
+    char *next = join_link(at, target);
+    free(at);
+    at = next;
+  }
+  return at;
 }
 
 static bool open_beside(struct output *output, const struct stat *there) {

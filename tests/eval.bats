@@ -1,6 +1,8 @@
 # bpgraph eval: its options, its exit statuses, and where it writes what.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154
 
+bats_require_minimum_version 1.5.0
+
 setup() {
   BPGRAPH=${BPGRAPH:-$BATS_TEST_DIRNAME/../build/bpgraph}
   cd "$BATS_TEST_TMPDIR"
@@ -65,7 +67,7 @@ asks() {
   [ "$(asks '.output.value' --set x=1 --set y=2 --set z=3 xyz.yaml)" = 9 ]
   [ "$(asks '.output.value' --set=x=1e0 --set "y=-2/4" xyz.yaml)" = -2 ]
   [ "$(asks '.output.value' --set 'x=[1, 2]' xyz.yaml)" = '[-24,-28]' ]
-  [ "$(asks '.output.value' --set x=y+1 xyz.yaml 2>&1 || true)" != null ] || true
+  [ "$(asks '.output.value' --set 'x=[pi, 1] ' xyz.yaml | wc -l)" = 1 ]
   [ "$(asks '.output.value' --set x=1 --set x=5 xyz.yaml)" = -40 ]
   mkdir data && echo '[10, 20]' >data/x.json
   [ "$(asks '.output.value' --set x=@data/x.json xyz.yaml)" = '[-60,-100]' ]
@@ -149,7 +151,7 @@ asks() {
   # shellcheck disable=SC2002
   [ "$(cat xyz.yaml | asks '.output.value' -)" = -12 ]
   run -2 bpgraph eval - </dev/null
-  run -2 bpgraph eval - <&-
+  run -2 bash -c '"$1" eval - <&-' - "$BPGRAPH"
 }
 
 @test "a pipe is a file, a folder is not" {
@@ -260,5 +262,5 @@ golden() { # golden NAME ARGS...
 
 @test "the table of scalars" { golden xy examples/xy.yaml; }
 @test "the table of vectors and matrices, with all parts" { golden softmax --all examples/softmax-cross-entropy.yaml; }
-@test "the table of large tensors" { golden minibatch examples/mlp-minibatch.yaml; }
+@test "the table of large tensors" { golden large tests/golden/large.yaml; }
 @test "the table with undefined derivatives" { golden undefined examples/undefined-derivative.yaml; }

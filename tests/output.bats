@@ -1,6 +1,8 @@
 # -o: files appear whole or not at all.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154
 
+bats_require_minimum_version 1.5.0
+
 setup() {
   BPGRAPH=${BPGRAPH:-$BATS_TEST_DIRNAME/../build/bpgraph}
   cd "$BATS_TEST_TMPDIR"

@@ -435,6 +435,7 @@ static void finish(struct net *net, uint32_t index, const struct expr_item *item
   struct value value;
   bool start = definition->section != SECTION_NODES;
   net->in_value = start;
+  net->in_option = setting_of(net, index) != NULL;
   net->naming = name->name;
   net->naming_size = name->size;
   enter_expression(net, name->name, name->size, items, count);
@@ -442,7 +443,7 @@ static void finish(struct net *net, uint32_t index, const struct expr_item *item
     id = start ? finish_value(net, &value, setting_of(net, index) ? TREE_NONE : value_of(net, index),
                               section_role[definition->section])
                : build_node(net, first, &value);
-  net->in_value = false;
+  net->in_value = net->in_option = false;
   definition->node = id;
   definition->state = id == NODE_NONE ? STATE_FAILED : STATE_BUILT;
   if (id != NODE_NONE) graph_name(&net->graph, id, name->name, name->size);

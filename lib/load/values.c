@@ -407,8 +407,8 @@ static bool make_file(struct making *making) {
   struct data_request request = {.arena = net->arena,
                                  .report = net->report,
                                  .mark = making->mark,
-                                 .folder = net->folder,
-                                 .root = net->data_root};
+                                 .folder = net->in_option ? "." : net->folder,
+                                 .root = net->in_option ? "/" : net->data_root};
   request.path = arena_copy(net->arena, path->text.at, path->text.size);
   if (key->given) request.key = arena_copy(net->arena, key->text.at, key->text.size);
   struct data data;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/vector_math.h"
+
 /* ---- sets of axes ------------------------------------------------------------------------ */
 
 static axis_set single(int64_t axis, unsigned rank) {
@@ -97,35 +99,78 @@ void sweep_back(struct sweep *sweep, const struct shape *shape, axis_set axes) {
 
 /* ---- reducing ---------------------------------------------------------------------------- */
 
-enum { PIECE = 256, LANES = 8 };
+enum { PIECE = 256, BUNDLE = 8, LANES = 8 };
 
-/* y += term, entry by entry; the fixed length lets compilers use vectors. */
-static void add_terms(double *restrict y, double *restrict lost, const double *restrict term,
-                      size_t n) {
-  size_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (size_t k = i; k < i + LANES; k++) add_exactly(&y[k], &lost[k], term[k]);
-  for (; i < n; i++) add_exactly(&y[i], &lost[i], term[i]);
+/* Inner loops of a sweep along which entries go to the same results: several at a time, so that
+ * the results are read and written once for all of them. */
+struct bundle {
+  size_t count, n; /* loops, their length */
+  ptrdiff_t from[BUNDLE], to, step;
+};
+
+/* The next of them; false where there is none. */
+static bool next_bundle(struct bundle *bundle, struct sweep *s) {
+  bundle->count = 0;
+  bundle->n = s->n, bundle->to = s->at[1], bundle->step = s->step[1];
+  for (; sweep_more(s) && s->at[1] == bundle->to && bundle->count < BUNDLE; sweep_next(s))
+    bundle->from[bundle->count++] = s->at[0];
+  return bundle->count > 0;
 }
 
-/* Adds the terms of one inner loop of a sweep. */
-static void add_run(double *y, double *lost, const struct sweep *s, struct terms terms) {
-  double buffer[PIECE];
-  size_t piece = terms.of ? PIECE : s->n;
-  for (size_t from = 0, n; from < s->n; from += n) {
-    n = s->n - from < piece ? s->n - from : piece;
-    ptrdiff_t at = s->at[0] + (ptrdiff_t)from, to = s->at[1] + (ptrdiff_t)from * s->step[1];
-    const double *term = terms.a + at;
-    if (terms.of) {
-      terms.of(buffer, terms.a + at, terms.b ? terms.b + at : NULL, terms.p ? terms.p + to : NULL,
-               s->step[1], n);
-      term = buffer;
-    }
-    if (s->step[1] == 0)
-      add_exactly(&y[to], &lost[to], pairwise_sum(term, n, 1));
+/* y += the sum of eight terms, entry by entry. */
+static void add_eight(double *restrict y, double *restrict lost, const double *const term[BUNDLE],
+                      size_t n) {
+  const double *t0 = term[0], *t1 = term[1], *t2 = term[2], *t3 = term[3];
+  const double *t4 = term[4], *t5 = term[5], *t6 = term[6], *t7 = term[7];
+  for (size_t i = 0; i < n; i++)
+    add_exactly(&y[i], &lost[i],
+                ((t0[i] + t1[i]) + (t2[i] + t3[i])) + ((t4[i] + t5[i]) + (t6[i] + t7[i])));
+}
+
+static void add_one(double *restrict y, double *restrict lost, const double *restrict term,
+                    size_t n) {
+  for (size_t i = 0; i < n; i++) add_exactly(&y[i], &lost[i], term[i]);
+}
+
+/* Where terms [first, first + n) of an inner loop are: in the tensor, or made in `buffer`. */
+static const double *terms_of(const struct terms *terms, const struct bundle *bundle, size_t loop,
+                              size_t first, size_t n, double *buffer) {
+  const ptrdiff_t at = bundle->from[loop] + (ptrdiff_t)first;
+  if (!terms->of) return terms->a + at;
+  const ptrdiff_t to = bundle->to + (ptrdiff_t)first * bundle->step;
+  terms->of(buffer, terms->a + at, terms->b ? terms->b + at : NULL, terms->p ? terms->p + to : NULL,
+            bundle->step, n);
+  return buffer;
+}
+
+/* Adds the terms of loops whose entries go to one result each. */
+static void add_across(double *y, double *lost, const struct bundle *bundle,
+                       const struct terms *terms) {
+  double buffer[BUNDLE][PIECE];
+  const double *term[BUNDLE];
+  for (size_t first = 0, n; first < bundle->n; first += n) {
+    n = bundle->n - first < PIECE ? bundle->n - first : PIECE;
+    for (size_t k = 0; k < bundle->count; k++)
+      term[k] = terms_of(terms, bundle, k, first, n, buffer[k]);
+    double *to = y + bundle->to + first, *rest = lost + bundle->to + first;
+    if (bundle->count == BUNDLE)
+      add_eight(to, rest, term, n);
     else
-      add_terms(y + to, lost + to, term, n);
+      for (size_t k = 0; k < bundle->count; k++) add_one(to, rest, term[k], n);
   }
+}
+
+/* Adds the terms of loops whose entries all go to the same result. */
+static void add_within(double *y, double *lost, const struct bundle *bundle,
+                       const struct terms *terms) {
+  double buffer[PIECE];
+  const size_t piece = terms->of ? PIECE : bundle->n;
+  for (size_t k = 0; k < bundle->count; k++)
+    for (size_t first = 0, n; first < bundle->n; first += n) {
+      n = bundle->n - first < piece ? bundle->n - first : piece;
+      const double *term = terms_of(terms, bundle, k, first, n, buffer);
+      add_exactly(&y[bundle->to], &lost[bundle->to], pairwise_sum(term, n, 1));
+    }
 }
 
 void sum_along(double *y, double *lost, const struct shape *shape, axis_set axes,
@@ -134,38 +179,86 @@ void sum_along(double *y, double *lost, const struct shape *shape, axis_set axes
   memset(y, 0, count * sizeof *y);
   memset(lost, 0, count * sizeof *lost);
   struct sweep s;
-  for (sweep_along(&s, shape, axes); sweep_more(&s); sweep_next(&s)) add_run(y, lost, &s, terms);
+  struct bundle bundle;
+  sweep_along(&s, shape, axes);
+  while (next_bundle(&bundle, &s))
+    (bundle.step == 0 ? add_within : add_across)(y, lost, &bundle, &terms);
   for (size_t i = 0; i < count; i++) y[i] = exact_sum(y[i], lost[i]);
 }
 
 /* `beats` says whether x takes the place of y; a NaN always does, and keeps it. */
 #define EXTREME_ALONG(name, nothing, beats)                                                        \
+  static inline double name##_of(double y, double x) {                                             \
+    return ((x beats y) | (x != x)) ? x : y; /* without a branch */                                \
+  }                                                                                                \
+                                                                                                   \
+  static double name##_within(const double *x, size_t n, double best) {                            \
+    double lane[LANES];                                                                            \
+    size_t i = 0;                                                                                  \
+    for (size_t k = 0; k < LANES; k++) lane[k] = best;                                             \
+    for (; i + LANES <= n; i += LANES)                                                             \
+      for (size_t k = 0; k < LANES; k++) lane[k] = name##_of(lane[k], x[i + k]);                   \
+    for (; i < n; i++) best = name##_of(best, x[i]);                                               \
+    for (size_t k = 0; k < LANES; k++) best = name##_of(best, lane[k]);                            \
+    return best;                                                                                   \
+  }                                                                                                \
+                                                                                                   \
+  static void name##_across(double *restrict y, const double *x, const struct bundle *bundle) {    \
+    size_t k = 0;                                                                                  \
+    for (; k + 4 <= bundle->count; k += 4) {                                                       \
+      const double *x0 = x + bundle->from[k], *x1 = x + bundle->from[k + 1];                       \
+      const double *x2 = x + bundle->from[k + 2], *x3 = x + bundle->from[k + 3];                   \
+      for (size_t i = 0; i < bundle->n; i++)                                                       \
+        y[i] = name##_of(y[i], name##_of(name##_of(x0[i], x1[i]), name##_of(x2[i], x3[i])));       \
+    }                                                                                              \
+    for (; k < bundle->count; k++)                                                                 \
+      for (size_t i = 0; i < bundle->n; i++)                                                       \
+        y[i] = name##_of(y[i], x[bundle->from[k] + (ptrdiff_t)i]);                                 \
+  }                                                                                                \
+                                                                                                   \
   void name##_along(double *y, const struct shape *shape, axis_set axes, const double *x) {        \
-    size_t count = count_across(shape, axes);                                                      \
+    const size_t count = count_across(shape, axes);                                                \
     for (size_t i = 0; i < count; i++) y[i] = (nothing);                                           \
     struct sweep s;                                                                                \
-    for (sweep_along(&s, shape, axes); sweep_more(&s); sweep_next(&s)) {                           \
-      const double *from = x + s.at[0];                                                            \
-      double *to = y + s.at[1], best = *to;                                                        \
-      if (s.step[1] == 0) {                                                                        \
-        for (size_t i = 0; i < s.n; i++)                                                           \
-          if (from[i] beats best || from[i] != from[i]) best = from[i];                            \
-        *to = best;                                                                                \
-      } else                                                                                       \
-        for (size_t i = 0; i < s.n; i++)                                                           \
-          if (from[i] beats to[i] || from[i] != from[i]) to[i] = from[i];                          \
+    struct bundle bundle;                                                                          \
+    sweep_along(&s, shape, axes);                                                                  \
+    while (next_bundle(&bundle, &s)) {                                                             \
+      double *to = y + bundle.to;                                                                  \
+      if (bundle.step == 0)                                                                        \
+        for (size_t k = 0; k < bundle.count; k++)                                                  \
+          *to = name##_within(x + bundle.from[k], bundle.n, *to);                                  \
+      else                                                                                         \
+        name##_across(to, x, &bundle);                                                             \
     }                                                                                              \
   }
 
 EXTREME_ALONG(max, -INFINITY, >)
 EXTREME_ALONG(min, INFINITY, <)
 
+void distances(double *to, const double *x, const double *most, ptrdiff_t step, size_t n) {
+  if (step == 0)
+    for (size_t i = 0; i < n; i++) to[i] = x[i] == *most ? 0 : x[i] - *most;
+  else
+    for (size_t i = 0; i < n; i++) to[i] = x[i] == most[i] ? 0 : x[i] - most[i];
+}
+
 double exp_below(double x, double most) { return x == most ? 1 : exp(x - most); }
 
-void exp_terms(double *term, const double *a, const double *b, const double *p, ptrdiff_t step,
-               size_t n) {
+static void few_exp_terms(double *term, const double *a, const double *b, const double *p,
+                          ptrdiff_t step, size_t n) {
   (void)b;
   for (size_t i = 0; i < n; i++) term[i] = exp_below(a[i], p[(ptrdiff_t)i * step]);
+}
+
+static void many_exp_terms(double *term, const double *a, const double *b, const double *p,
+                           ptrdiff_t step, size_t n) {
+  (void)b;
+  distances(term, a, p, step, n);
+  exp_many(term, term, n);
+}
+
+make_terms *exp_terms(const struct shape *shape) {
+  return shape->size < MANY_LEAST ? few_exp_terms : many_exp_terms;
 }
 
 void product_terms(double *term, const double *a, const double *b, const double *p, ptrdiff_t step,

@@ -40,9 +40,10 @@ void sweep_back(struct sweep *sweep, const struct shape *shape, axis_set axes);
 
 /* What sum_along adds: `of` makes n terms from a and b, which lie like the tensor, and p, which
  * lies like the result (p[i * step] belongs to a[i]).  Without it the terms are a itself. */
+typedef void make_terms(double *term, const double *a, const double *b, const double *p,
+                        ptrdiff_t step, size_t n);
 struct terms {
-  void (*of)(double *term, const double *a, const double *b, const double *p, ptrdiff_t step,
-             size_t n);
+  make_terms *of;
   const double *a, *b, *p;
 };
 
@@ -55,11 +56,14 @@ void sum_along(double *y, double *lost, const struct shape *shape, axis_set axes
 void max_along(double *y, const struct shape *shape, axis_set axes, const double *x);
 void min_along(double *y, const struct shape *shape, axis_set axes, const double *x);
 
+/* to = x - most, 0 where both are the same infinity; most[i * step] belongs to x[i], and the step is
+ * 0 or 1. */
+void distances(double *to, const double *x, const double *most, ptrdiff_t step, size_t n);
+
 /* e^(x - most) for x <= most, also where both are infinite: the summands of a softmax. */
 double exp_below(double x, double most);
-/* The same as terms of sum_along: a is x, p is its largest. */
-void exp_terms(double *term, const double *a, const double *b, const double *p, ptrdiff_t step,
-               size_t n);
+/* The same as terms of sum_along over a tensor of this shape: a is x, p is its largest. */
+make_terms *exp_terms(const struct shape *shape);
 /* a * b as terms. */
 void product_terms(double *term, const double *a, const double *b, const double *p, ptrdiff_t step,
                    size_t n);

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "ops/gamma.h"
-#include "ops/kernel.h"
+#include "ops/pairs.h"
 #include "ops/rows.h"
+#include "tensor/vector_math.h"
 
 static double sigmoid_of(double x) {
   double e = exp(-fabs(x)); /* never overflows */
@@ -28,9 +29,7 @@ static double part(double side, double length) {
 }
 
 /* side / length^2, without squares that overflow or vanish. */
-static double turn(double side, double length) {
-  return length == 0 ? 0 : side / length / length;
-}
+static double turn(double side, double length) { return length == 0 ? 0 : side / length / length; }
 
 static double modulo_of(double a, double b) {
   double rest = fmod(a, b);
@@ -48,7 +47,7 @@ static double mish_slope(double x) {
 
 /* ---- one input --------------------------------------------------------------------------- */
 
-#define UNARY_KERNELS(name, value, slope)                                                          \
+#define UNARY_FORWARD(name, value)                                                                 \
   static void name##_forward(const struct call *call) {                                            \
     const double *from = call->x[0].at;                                                            \
     double *to = call->y.at;                                                                       \
@@ -56,7 +55,18 @@ static double mish_slope(double x) {
       const double x = from[i];                                                                    \
       to[i] = (value);                                                                             \
     }                                                                                              \
-  }                                                                                                \
+  }
+
+#define VECTOR_FORWARD(name, value, many)                                                          \
+  UNARY_FORWARD(name##_each, value)                                                                \
+  static void name##_forward(const struct call *call) {                                            \
+    if (call->y.shape->size < MANY_LEAST)                                                          \
+      name##_each_forward(call);                                                                   \
+    else                                                                                           \
+      many(call->y.at, call->x[0].at, call->y.shape->size);                                        \
+  }
+
+#define UNARY_BACKWARD(name, value, slope)                                                         \
   static void name##_backward(const struct call *call) {                                           \
     double *bar = call->x[0].bar;                                                                  \
     if (!bar) return;                                                                              \
@@ -83,79 +93,17 @@ static double mish_slope(double x) {
   }
 
 #define UNARY(name, symbol, meaning, formula, value, slope, rule, low, high)                       \
-  UNARY_KERNELS(name, value, slope)
+  UNARY_FORWARD(name, value) UNARY_BACKWARD(name, value, slope)
+#define VECTOR(name, symbol, meaning, formula, value, slope, rule, low, high, many)                \
+  VECTOR_FORWARD(name, value, many) UNARY_BACKWARD(name, value, slope)
 #define KINKED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention)    \
-  UNARY_KERNELS(name, value, slope) UNARY_KINK(name, kink)
+  UNARY_FORWARD(name, value) UNARY_BACKWARD(name, value, slope) UNARY_KINK(name, kink)
 #include "ops/unary.def"
 #undef UNARY
+#undef VECTOR
 #undef KINKED
 
 /* ---- two inputs -------------------------------------------------------------------------- */
-
-/* One statement for every pair of entries, with the common layouts as loops of their own. */
-#define EACH_PAIR(s, pa, pb, statement)                                                            \
-  if (s.step[1] == 1 && s.step[2] == 1)                                                            \
-    for (size_t i = 0; i < s.n; i++) {                                                             \
-      const double a = pa[i], b = pb[i];                                                           \
-      statement;                                                                                   \
-    }                                                                                              \
-  else if (s.step[1] == 1 && s.step[2] == 0)                                                       \
-    for (size_t i = 0; i < s.n; i++) {                                                             \
-      const double a = pa[i], b = pb[0];                                                           \
-      statement;                                                                                   \
-    }                                                                                              \
-  else                                                                                             \
-    for (size_t i = 0; i < s.n; i++) {                                                             \
-      const double a = pa[(ptrdiff_t)i * s.step[1]], b = pb[(ptrdiff_t)i * s.step[2]];             \
-      statement;                                                                                   \
-    }
-
-#define START_PAIR(s, call)                                                                        \
-  sweep_start(&s, call->y.shape, 2, (const struct shape *[]){call->x[0].shape, call->x[1].shape})
-
-#define BINARY_FORWARD(name, value)                                                                \
-  static void name##_forward(const struct call *call) {                                            \
-    struct sweep s;                                                                                \
-    for (START_PAIR(s, call); sweep_more(&s); sweep_next(&s)) {                                    \
-      const double *pa = call->x[0].at + s.at[1], *pb = call->x[1].at + s.at[2];                   \
-      double *py = call->y.at + s.at[0];                                                           \
-      EACH_PAIR(s, pa, pb, py[i] = (value))                                                        \
-    }                                                                                              \
-  }
-
-enum { PIECE = 256 }; /* entries whose contributions are summed before they are added */
-
-/* bar[...] += product[0 .. n), along a step that may be 0. */
-static void add_piece(double *bar, ptrdiff_t step, const double *product, size_t n) {
-  if (step == 0)
-    *bar += pairwise_sum(product, n, 1);
-  else
-    for (size_t i = 0; i < n; i++) bar[(ptrdiff_t)i * step] += product[i];
-}
-
-/* The contribution to input k, whose slope is an expression over a, b and y. */
-#define BINARY_SLOPE(name, k, slope)                                                               \
-  static void name##_backward_##k(const struct call *call) {                                       \
-    struct sweep s;                                                                                \
-    for (START_PAIR(s, call); sweep_more(&s); sweep_next(&s)) {                                    \
-      for (size_t from = 0; from < s.n; from += PIECE) {                                           \
-        const size_t n = s.n - from < PIECE ? s.n - from : PIECE;                                  \
-        const ptrdiff_t first = (ptrdiff_t)from;                                                   \
-        const double *pa = call->x[0].at + s.at[1] + first * s.step[1];                            \
-        const double *pb = call->x[1].at + s.at[2] + first * s.step[2];                            \
-        const double *py = call->y.at + s.at[0] + first, *g = call->y.bar + s.at[0] + first;       \
-        double product[PIECE];                                                                     \
-        for (size_t i = 0; i < n; i++) {                                                           \
-          const double a = pa[(ptrdiff_t)i * s.step[1]], b = pb[(ptrdiff_t)i * s.step[2]];         \
-          const double y = py[i];                                                                  \
-          (void)a, (void)b, (void)y;                                                               \
-          product[i] = g[i] * (slope);                                                             \
-        }                                                                                          \
-        add_piece(call->x[k].bar + s.at[k + 1] + first * s.step[k + 1], s.step[k + 1], product,    \
-                  n);                                                                              \
-      }                                                                                            \
-    }                                                                                              \
-  }
 
 #define BINARY_KINKS(name, kink_a, kink_b)                                                         \
   static void name##_kinks(const struct call *call, struct kinks *kinks) {                         \
@@ -173,9 +121,9 @@ static void add_piece(double *bar, ptrdiff_t step, const double *product, size_t
 
 #define BINARY(name, symbol, meaning, formula, value, slope_a, slope_b, rule_a, rule_b, kink_a,    \
                kink_b, convention, low_a, high_a, low_b, high_b)                                   \
-  BINARY_FORWARD(name, value)                                                                      \
-  BINARY_SLOPE(name, 0, slope_a)                                                                   \
-  BINARY_SLOPE(name, 1, slope_b)                                                                   \
+  PAIR_FORWARD(name, value)                                                                        \
+  PAIR_BACKWARD(name##_backward, 0, g *(slope_a))                                                  \
+  PAIR_BACKWARD(name##_backward, 1, g *(slope_b))                                                  \
   static void name##_backward(const struct call *call) {                                           \
     if (call->x[0].bar) name##_backward_0(call);                                                   \
     if (call->x[1].bar) name##_backward_1(call);                                                   \
@@ -188,7 +136,7 @@ static void add_piece(double *bar, ptrdiff_t step, const double *product, size_t
     return y;                                                                                      \
   }
 #define COMPARE(name, symbol, meaning, formula, value)                                             \
-  BINARY_FORWARD(name, value)                                                                      \
+  PAIR_FORWARD(name, value)                                                                        \
   static double name##_scalar(double a, double b, double partial[2]) {                             \
     partial[0] = partial[1] = 0;                                                                   \
     return (value);                                                                                \
@@ -218,6 +166,8 @@ static void add_piece(double *bar, ptrdiff_t step, const double *product, size_t
    __VA_ARGS__},
 #define UNARY(name, symbol, meaning, formula, value, slope, rule, low, high)                       \
   UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .convention = NULL)
+#define VECTOR(name, symbol, meaning, formula, value, slope, rule, low, high, many)                \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .convention = NULL)
 #define KINKED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention_)   \
   UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .kinks = name##_kinks,                \
             .convention = convention_, .undefined = {#kink})
@@ -226,6 +176,7 @@ const struct op unary_ops[] = {
 #include "ops/unary.def"
     {.name = NULL}};
 #undef UNARY
+#undef VECTOR
 #undef KINKED
 
 #define BINARY_ROW(id, sign, what, text, ...)                                                      \
@@ -246,8 +197,7 @@ const struct op unary_ops[] = {
                kink_b, convention_, low_a, high_a, low_b, high_b)                                  \
   BINARY_ROW(name, symbol, meaning, formula, .backward = name##_backward,                          \
              .rules = {rule_a, rule_b}, .kinks = name##_kinks, .convention = convention_,          \
-             .undefined = {#kink_a, #kink_b},                                                      \
-             .domain = {{low_a, high_a}, {low_b, high_b}})
+             .undefined = {#kink_a, #kink_b}, .domain = {{low_a, high_a}, {low_b, high_b}})
 #define COMPARE(name, symbol, meaning, formula, value)                                             \
   BINARY_ROW(name, symbol, meaning, formula, .rules = {NULL})
 

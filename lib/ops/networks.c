@@ -7,6 +7,7 @@
 
 #include "ops/axes.h"
 #include "ops/rows.h"
+#include "tensor/vector_math.h"
 
 /* ---- softmax, log_softmax ---------------------------------------------------------------- */
 
@@ -40,6 +41,22 @@ EACH_OF_ROWS(softmax_powers, call->y.at, =, exp_below(x, p))
 EACH_OF_ROWS(softmax_scaled, call->y.at, =, y / q)
 EACH_OF_ROWS(softmax_slope, call->x[0].bar, +=, y *(call->y.bar[at] - p))
 
+/* The same as softmax_powers, in stretches that are still in the cache when they are read again. */
+static void softmax_many_powers(const struct call *call) {
+  enum { STRETCH = 4096 };
+  double *y = call->y.at;
+  size_t ready = 0, done = 0;
+  struct sweep s;
+  for (sweep_along(&s, call->y.shape, softmax_axis(call)); sweep_more(&s); sweep_next(&s)) {
+    distances(y + ready, call->x[0].at + ready, call->scratch + s.at[1], s.step[1], s.n);
+    ready += s.n;
+    if (ready - done < STRETCH) continue;
+    exp_many(y + done, y + done, ready - done);
+    done = ready;
+  }
+  exp_many(y + done, y + done, ready - done);
+}
+
 /* The largest of each row is taken out first, so that nothing overflows. */
 static void softmax_forward(const struct call *call) {
   const struct shape *shape = call->y.shape;
@@ -47,7 +64,7 @@ static void softmax_forward(const struct call *call) {
   const size_t rows = count_across(shape, axis);
   double *largest = call->scratch, *sum = largest + rows, *lost = sum + rows;
   max_along(largest, shape, axis, call->x[0].at);
-  softmax_powers(call);
+  (shape->size < MANY_LEAST ? softmax_powers : softmax_many_powers)(call);
   sum_along(sum, lost, shape, axis, (struct terms){.a = call->y.at});
   softmax_scaled(call);
 }
@@ -72,7 +89,7 @@ static void log_softmax_forward(const struct call *call) {
   double *largest = call->scratch, *sum = largest + rows, *lost = sum + rows;
   max_along(largest, shape, axis, call->x[0].at);
   sum_along(sum, lost, shape, axis,
-            (struct terms){.of = exp_terms, .a = call->x[0].at, .p = largest});
+            (struct terms){.of = exp_terms(shape), .a = call->x[0].at, .p = largest});
   for (size_t i = 0; i < rows; i++) sum[i] = log(sum[i]);
   log_softmax_values(call);
 }
@@ -252,7 +269,7 @@ static void softmax_cross_entropy_forward(const struct call *call) {
   const struct scores scores = scores_of(call, rows);
   max_along(scores.largest, shape, last_axis(shape), call->x[0].at);
   sum_along(scores.sum, scores.lost, shape, last_axis(shape),
-            (struct terms){.of = exp_terms, .a = call->x[0].at, .p = scores.largest});
+            (struct terms){.of = exp_terms(shape), .a = call->x[0].at, .p = scores.largest});
   if (are_integers(call))
     score_labels(call, &scores);
   else
@@ -657,7 +674,8 @@ const struct op network_ops[] = {
     NETWORK(sigmoid_cross_entropy, "the cross-entropy of sigmoid(logits), entry by entry; stable",
             "-labels ln sigmoid(logits) - (1 - labels) ln sigmoid(-logits)", infer_entry_loss, NULL,
             INPUTS(2, "logits", "labels"), .attrs = loss_attrs, .samples = entry_samples,
-            .rules = {ENTRY_RULE("logits", "labels", "logits", "(1 - labels) * sigmoid(logits) - labels * sigmoid(-logits)"),
+            .rules = {ENTRY_RULE("logits", "labels", "logits",
+                                 "(1 - labels) * sigmoid(logits) - labels * sigmoid(-logits)"),
                       ENTRY_RULE("logits", "labels", "labels", "zeros_like(labels) - logits")},
             .domain = {{-3, 3}, {0, 1}}),
     {.name = NULL}};

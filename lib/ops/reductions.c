@@ -108,18 +108,27 @@ static void min_forward(const struct call *call) {
   min_along(call->y.at, call->x[0].shape, reduced_axes(call), call->x[0].at);
 }
 
-static double same(double x) { return x; }
+/* How many entries attain each result: value = y, an expression over the entry x. */
+#define COUNT_WINNERS(name, value)                                                                 \
+  static void name(const struct call *call, double *winners) {                                     \
+    memset(winners, 0, call->y.shape->size * sizeof *winners);                                     \
+    struct sweep s;                                                                                \
+    for (sweep_along(&s, call->x[0].shape, reduced_axes(call)); sweep_more(&s); sweep_next(&s)) {  \
+      const double *px = call->x[0].at + s.at[0], *py = call->y.at + s.at[1];                      \
+      size_t won = 0;                                                                              \
+      for (size_t i = 0; i < s.n; i++) {                                                           \
+        const double x = px[i];                                                                    \
+        if (s.step[1] == 0)                                                                        \
+          won += (value) == *py;                                                                   \
+        else                                                                                       \
+          winners[s.at[1] + (ptrdiff_t)i] += (value) == py[i];                                     \
+      }                                                                                            \
+      winners[s.at[1]] += (double)won;                                                             \
+    }                                                                                              \
+  }
 
-/* How many entries attain each result: size(x) = y. */
-static void count_winners(const struct call *call, double *winners, double (*size)(double)) {
-  memset(winners, 0, call->y.shape->size * sizeof *winners);
-  struct sweep s;
-  for (sweep_along(&s, call->x[0].shape, reduced_axes(call)); sweep_more(&s); sweep_next(&s))
-    for (size_t i = 0; i < s.n; i++) {
-      const ptrdiff_t to = s.at[1] + (ptrdiff_t)i * s.step[1];
-      winners[to] += size(call->x[0].at[s.at[0] + (ptrdiff_t)i]) == call->y.at[to];
-    }
-}
+COUNT_WINNERS(count_winners, x)
+COUNT_WINNERS(count_sizes, fabs(x))
 
 /* What each of them gets.  Nothing attains a NaN: that result's gradient is NaN. */
 static void share_upstream(const struct call *call, double *winners) {
@@ -131,13 +140,13 @@ SPREAD(extreme, x == y || y != y ? p : 0)
 REPORT(extreme, x == y && p > 1)
 
 static void extreme_backward(const struct call *call) {
-  count_winners(call, call->scratch, same);
+  count_winners(call, call->scratch);
   share_upstream(call, call->scratch);
   extreme_spread(call, call->scratch);
 }
 
 static void extreme_kinks(const struct call *call, struct kinks *kinks) {
-  count_winners(call, call->scratch, same);
+  count_winners(call, call->scratch);
   extreme_report(call, kinks, call->scratch);
 }
 
@@ -150,7 +159,7 @@ static void logsumexp_forward(const struct call *call) {
   const size_t results = call->y.shape->size;
   double *largest = call->scratch, *sum = largest + results, *lost = sum + results;
   max_along(largest, call->x[0].shape, reduced_axes(call), call->x[0].at);
-  sum_terms(call, sum, lost, (struct terms){.of = exp_terms, .p = largest});
+  sum_terms(call, sum, lost, (struct terms){.of = exp_terms(call->x[0].shape), .p = largest});
   for (size_t i = 0; i < results; i++) call->y.at[i] = largest[i] + log(sum[i]);
 }
 
@@ -220,7 +229,7 @@ static void norm_1_backward(const struct call *call) { norm_1_spread(call, call-
 static void norm_2_backward(const struct call *call) { norm_2_spread(call, call->y.at); }
 
 static void norm_inf_backward(const struct call *call) {
-  count_winners(call, call->scratch, fabs);
+  count_sizes(call, call->scratch);
   share_upstream(call, call->scratch);
   norm_inf_spread(call, call->scratch);
 }
@@ -234,7 +243,7 @@ static void norm_2_kinks(const struct call *call, struct kinks *kinks) {
 }
 
 static void norm_inf_kinks(const struct call *call, struct kinks *kinks) {
-  count_winners(call, call->scratch, fabs);
+  count_sizes(call, call->scratch);
   norm_inf_report(call, kinks, call->scratch);
 }
 

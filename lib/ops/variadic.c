@@ -2,25 +2,23 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/kernel.h"
+#include "ops/pairs.h"
 #include "ops/rows.h"
 
 /* Walks y together with input k. */
 #define EACH_WITH(s, call, k)                                                                      \
   for (sweep_start(&s, (call)->y.shape, 1, &(call)->x[k].shape); sweep_more(&s); sweep_next(&s))
 
-/* y = combine(y, x_k), entry by entry, for k = 1 ... */
+/* y = combine(x_0, x_1), then y = combine(y, x_k), entry by entry. */
 #define FOLD(name, combine)                                                                        \
+  PAIR_FORWARD(name##_two, combine)                                                                \
   static void name##_forward(const struct call *call) {                                            \
-    broadcast_into(call->y.at, call->y.shape, call->x[0].at, call->x[0].shape);                    \
     struct sweep s;                                                                                \
-    for (unsigned k = 1; k < call->count; k++) EACH_WITH(s, call, k) {                             \
+    name##_two_forward(call);                                                                      \
+    for (unsigned k = 2; k < call->count; k++) EACH_WITH(s, call, k) {                             \
         double *py = call->y.at + s.at[0];                                                         \
         const double *px = call->x[k].at + s.at[1];                                                \
-        for (size_t i = 0; i < s.n; i++) {                                                         \
-          const double a = py[i], b = px[(ptrdiff_t)i * s.step[1]];                                \
-          py[i] = (combine);                                                                       \
-        }                                                                                          \
+        EACH_PAIR(s.n, py, 1, px, s.step[1], py[i] = (combine))                                    \
       }                                                                                            \
   }
 
@@ -41,8 +39,13 @@ static size_t entries_of_y(const struct attr *attr, const struct shape *y, unsig
   return y->size;
 }
 
+static size_t entries_beyond_two(const struct attr *attr, const struct shape *y, unsigned count,
+                                 const struct shape *const *x) {
+  return count > 2 ? entries_of_y(attr, y, count, x) : 0;
+}
+
 /* The product of the others, never a quotient: right with zeros among the factors. */
-static void mul_backward(const struct call *call) {
+static void mul_many_backward(const struct call *call) {
   double *product = call->scratch;
   struct sweep s;
   for (unsigned k = 0; k < call->count; k++) {
@@ -58,6 +61,19 @@ static void mul_backward(const struct call *call) {
     }
     add_reduced(call->x[k].bar, call->x[k].shape, product, call->y.shape);
   }
+}
+
+/* Two inputs, the most common case, want no scratch. */
+PAIR_BACKWARD(mul_two, 0, g *b)
+PAIR_BACKWARD(mul_two, 1, g *a)
+
+static void mul_backward(const struct call *call) {
+  if (call->count > 2) {
+    mul_many_backward(call);
+    return;
+  }
+  if (call->x[0].bar) mul_two_0(call);
+  if (call->x[1].bar) mul_two_1(call);
 }
 
 /* How many inputs attain y, entry by entry. */
@@ -77,7 +93,7 @@ static size_t twice_entries_of_y(const struct attr *attr, const struct shape *y,
   return 2 * entries_of_y(attr, y, count, x);
 }
 
-static void extreme_backward(const struct call *call) {
+static void extreme_many_backward(const struct call *call) {
   double *winners = call->scratch, *share = winners + call->y.shape->size;
   count_winners(call, winners);
   struct sweep s;
@@ -93,6 +109,18 @@ static void extreme_backward(const struct call *call) {
     }
     add_reduced(call->x[k].bar, call->x[k].shape, share, call->y.shape);
   }
+}
+
+PAIR_BACKWARD(extreme_two, 0, a == y ? (b == y ? 0.5 * g : g) : 0)
+PAIR_BACKWARD(extreme_two, 1, b == y ? (a == y ? 0.5 * g : g) : 0)
+
+static void extreme_backward(const struct call *call) {
+  if (call->count > 2) {
+    extreme_many_backward(call);
+    return;
+  }
+  if (call->x[0].bar) extreme_two_0(call);
+  if (call->x[1].bar) extreme_two_1(call);
 }
 
 static void extreme_kinks(const struct call *call, struct kinks *kinks) {
@@ -184,7 +212,7 @@ const struct op variadic_ops[] = {
          .backward = add_backward),
     MANY(mul, "*", "product of two or more, entry by entry", "a b ...",
          "sum_to(mul(upstream, others), shape=x.shape)", .backward = mul_backward,
-         .scratch = entries_of_y),
+         .scratch = entries_beyond_two),
     MANY(maximum, NULL, "the largest of two or more, entry by entry", "max(a, b, ...)",
          "sum_to(upstream * (x == y) / add(each(it == y)), shape=x.shape)",
          .backward = extreme_backward, .scratch = twice_entries_of_y, .kinks = extreme_kinks,

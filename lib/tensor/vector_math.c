@@ -4,14 +4,14 @@
 #include <stdint.h>
 #include <string.h>
 
-/* One loop, compiled for several processors. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
-#if __has_attribute(target_clones)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
+/* Which vectors the processor has, as the C library found when the program started: asking the
+ * processor itself takes tens of microseconds in a virtual machine, and the linker would ask it
+ * before every run (`target_clones` is made like that). */
+#if defined(__x86_64__) && defined(__has_include)
+#if __has_include(<sys/platform/x86.h>)
+#include <sys/platform/x86.h>
+#define HAS_VARIANTS
 #endif
-#endif
-#ifndef FOR_EACH_PROCESSOR
-#define FOR_EACH_PROCESSOR
 #endif
 
 static inline uint64_t bits_of(double x) {
@@ -46,7 +46,8 @@ static inline double beyond_linear(double high, double low) {
   const double c4 = 0x1.5555555555555p-5 + r * 0x1.11111111109b3p-7;
   const double c6 = 0x1.6c16c16c167e1p-10 + r * 0x1.a01a01a7c41d5p-13;
   const double c8 = 0x1.a01a01a47b054p-16 + r * 0x1.71de0dae63bb3p-19;
-  const double c10 = 0x1.27e4e1f48534fp-22 + r * (0x1.af38a9b0ec855p-26 + r * 0x1.1f66df7fca49fp-29);
+  const double c10 =
+      0x1.27e4e1f48534fp-22 + r * (0x1.af38a9b0ec855p-26 + r * 0x1.1f66df7fca49fp-29);
   const double p = c2 + square * (c4 + square * (c6 + square * (c8 + square * c10)));
   return square * p - low;
 }
@@ -119,13 +120,30 @@ static inline double tanh_one(double x) {
 
 /* ---- many -------------------------------------------------------------------------------- */
 
-/* The loop is a function of its own because clang 14 gives one that is compiled for several
- * processors a name that no other file finds. */
-#define MANY_OF(name)                                                                              \
-  FOR_EACH_PROCESSOR static void name##_loop(double *to, const double *from, size_t n) {           \
+#define LOOP_OF(name, variant, attributes)                                                         \
+  attributes static void name##_##variant(double *to, const double *from, size_t n) {              \
     _Pragma("omp simd") for (size_t i = 0; i < n; i++) to[i] = name##_one(from[i]);                \
-  }                                                                                                \
-  void name##_many(double *to, const double *from, size_t n) { name##_loop(to, from, n); }
+  }
+
+/* One loop, compiled for several processors. */
+#ifdef HAS_VARIANTS
+#define MANY_OF(name)                                                                              \
+  LOOP_OF(name, sse2, )                                                                            \
+  LOOP_OF(name, avx2, __attribute__((target("avx2"))))                                             \
+  LOOP_OF(name, avx512, __attribute__((target("avx512f"))))                                        \
+  void name##_many(double *to, const double *from, size_t n) {                                     \
+    if (CPU_FEATURE_ACTIVE(AVX512F))                                                               \
+      name##_avx512(to, from, n);                                                                  \
+    else if (CPU_FEATURE_ACTIVE(AVX2))                                                             \
+      name##_avx2(to, from, n);                                                                    \
+    else                                                                                           \
+      name##_sse2(to, from, n);                                                                    \
+  }
+#else
+#define MANY_OF(name)                                                                              \
+  LOOP_OF(name, plain, )                                                                           \
+  void name##_many(double *to, const double *from, size_t n) { name##_plain(to, from, n); }
+#endif
 
 MANY_OF(exp)
 MANY_OF(log)

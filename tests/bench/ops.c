@@ -185,7 +185,8 @@ struct memory_case {
 
 #define ROWS 1000
 #define COLUMNS 10000
-#define MATRIX {ROWS, COLUMNS}
+#define MATRIX                                                                                     \
+  { ROWS, COLUMNS }
 
 static const struct memory_case memory_cases[] = {
     {"relu(x)", "relu", 1, {{ENTRIES}}, {{0}}, 1, 2, 0},
