@@ -189,7 +189,8 @@ void sum_along(double *y, double *lost, const struct shape *shape, axis_set axes
 /* `beats` says whether x takes the place of y; a NaN always does, and keeps it. */
 #define EXTREME_ALONG(name, nothing, beats)                                                        \
   static inline double name##_of(double y, double x) {                                             \
-    return ((x beats y) | (x != x)) ? x : y; /* without a branch */                                \
+    const double best = x beats y ? x : y;                                                         \
+    return x != x ? x : best; /* two choices, no branch */                                         \
   }                                                                                                \
                                                                                                    \
   static double name##_within(const double *x, size_t n, double best) {                            \

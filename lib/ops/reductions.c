@@ -115,15 +115,17 @@ static void min_forward(const struct call *call) {
     struct sweep s;                                                                                \
     for (sweep_along(&s, call->x[0].shape, reduced_axes(call)); sweep_more(&s); sweep_next(&s)) {  \
       const double *px = call->x[0].at + s.at[0], *py = call->y.at + s.at[1];                      \
+      double *to = winners + s.at[1];                                                              \
       size_t won = 0;                                                                              \
-      for (size_t i = 0; i < s.n; i++) {                                                           \
+      for (size_t i = 0; s.step[1] == 0 && i < s.n; i++) {                                         \
         const double x = px[i];                                                                    \
-        if (s.step[1] == 0)                                                                        \
-          won += (value) == *py;                                                                   \
-        else                                                                                       \
-          winners[s.at[1] + (ptrdiff_t)i] += (value) == py[i];                                     \
+        won += (value) == *py;                                                                     \
       }                                                                                            \
-      winners[s.at[1]] += (double)won;                                                             \
+      *to += (double)won;                                                                          \
+      for (size_t i = 0; s.step[1] == 1 && i < s.n; i++) {                                         \
+        const double x = px[i];                                                                    \
+        to[i] += (value) == py[i] ? 1.0 : 0.0;                                                     \
+      }                                                                                            \
     }                                                                                              \
   }
 

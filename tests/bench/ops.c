@@ -174,7 +174,9 @@ static void against_math(const char *name, loop *f) {
 /* ---- against a memory copy -------------------------------------------------------------------- */
 
 /* What an op has to read and to write, in copies of ENTRIES doubles (a copy reads and writes):
- * `forward` and `backward`.  `most` is the ratio to stay below, where one was promised. */
+ * `forward` and `backward`; a reduction, which only reads, is set against a copy of what it reads.
+ * `most` is the ratio to stay below, where one was promised.  (softmax is not bound by memory: it
+ * takes an exponential for every entry.) */
 struct memory_case {
   const char *title, *op;
   unsigned count;
@@ -200,19 +202,19 @@ static const struct memory_case memory_cases[] = {
     {"a - row", "sub", 2, {MATRIX, {COLUMNS}}, {{0}}, 1, 1.5, 0},
     {"a * column", "mul", 2, {MATRIX, {ROWS, 1}}, {{0}}, 1, 2, 0},
     {"a * scalar", "mul", 2, {MATRIX, {1}}, {{0}}, 1, 2, 0},
-    {"sum(x)", "sum", 1, {MATRIX}, {{0}}, 0.5, 1, 1.5},
-    {"sum(x, axis=0)", "sum", 1, {MATRIX}, {{"axis", 0}}, 0.5, 1, 1.5},
-    {"sum(x, axis=-1)", "sum", 1, {MATRIX}, {{"axis", -1}}, 0.5, 1, 1.5},
-    {"mean(x, axis=0)", "mean", 1, {MATRIX}, {{"axis", 0}}, 0.5, 1, 1.5},
-    {"mean(x, axis=-1)", "mean", 1, {MATRIX}, {{"axis", -1}}, 0.5, 1, 1.5},
-    {"max(x)", "max", 1, {MATRIX}, {{0}}, 0.5, 2, 1.5},
-    {"max(x, axis=0)", "max", 1, {MATRIX}, {{"axis", 0}}, 0.5, 2, 1.5},
-    {"max(x, axis=-1)", "max", 1, {MATRIX}, {{"axis", -1}}, 0.5, 2, 1.5},
+    {"sum(x)", "sum", 1, {MATRIX}, {{0}}, 1, 1, 1.5},
+    {"sum(x, axis=0)", "sum", 1, {MATRIX}, {{"axis", 0}}, 1, 1, 1.5},
+    {"sum(x, axis=-1)", "sum", 1, {MATRIX}, {{"axis", -1}}, 1, 1, 1.5},
+    {"mean(x, axis=0)", "mean", 1, {MATRIX}, {{"axis", 0}}, 1, 1, 1.5},
+    {"mean(x, axis=-1)", "mean", 1, {MATRIX}, {{"axis", -1}}, 1, 1, 1.5},
+    {"max(x)", "max", 1, {MATRIX}, {{0}}, 1, 2, 1.5},
+    {"max(x, axis=0)", "max", 1, {MATRIX}, {{"axis", 0}}, 1, 2, 1.5},
+    {"max(x, axis=-1)", "max", 1, {MATRIX}, {{"axis", -1}}, 1, 2, 1.5},
     {"var(x, axis=0)", "var", 1, {MATRIX}, {{"axis", 0}}, 1, 1.5, 0},
     {"softmax(x, axis=0)", "softmax", 1, {MATRIX}, {{"axis", 0}}, 1, 2, 0},
     {"softmax(x, axis=-1)", "softmax", 1, {MATRIX}, {{"axis", -1}}, 1, 2, 0},
     {"softmax(x), rows of 10", "softmax", 1, {{ENTRIES / 10, 10}}, {{"axis", -1}}, 1, 2, 0},
-    {"logsumexp(x, axis=-1)", "logsumexp", 1, {MATRIX}, {{"axis", -1}}, 0.5, 1.5, 0},
+    {"logsumexp(x, axis=-1)", "logsumexp", 1, {MATRIX}, {{"axis", -1}}, 1, 1.5, 0},
     {"sigmoid(x)", "sigmoid", 1, {{ENTRIES}}, {{0}}, 1, 2, 0},
 };
 
