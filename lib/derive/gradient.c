@@ -39,6 +39,54 @@ static void mark_between(struct derivation *d) {
   }
 }
 
+/* Of the nodes [first, end) of a derivative, those that its gradient is computed from.  The others
+ * are derivatives of function calls among these. */
+static bool *mark_used(const struct graph *graph, const struct derivative *from) {
+  bool *used = ARENA_ARRAY(graph->arena, bool, (size_t)(from->end - from->first) + 1);
+  if (from->gradient >= from->first && from->gradient < from->end)
+    used[from->gradient - from->first] = true;
+  for (node_id id = from->end; id-- > from->first;) {
+    const struct node *node = graph_node(graph, id);
+    const node_id *inputs = graph_inputs(graph, node);
+    for (unsigned k = 0; k < node->count && used[id - from->first]; k++)
+      if (inputs[k] >= from->first && inputs[k] < from->end) used[inputs[k] - from->first] = true;
+  }
+  return used;
+}
+
+static node_id copy_node(struct graph *graph, const struct derivative *from, node_id id,
+                         const node_id *copies) {
+  const struct node node = *graph_node(graph, id);
+  if (!node.op)
+    return graph_start(graph, (enum role)node.role, node.shape, node.value, node.mark);
+  node_id *inputs = ARENA_ARRAY(graph->arena, node_id, node.count + 1U);
+  memcpy(inputs, graph_inputs(graph, &node), node.count * sizeof *inputs);
+  for (unsigned k = 0; k < node.count; k++)
+    if (inputs[k] >= from->first && inputs[k] < from->end)
+      inputs[k] = copies[inputs[k] - from->first];
+  return graph_add(graph, node.op, node.attr, node.count, inputs, node.mark, (struct mark){0, 0});
+}
+
+/* The rules of function calls among the copied nodes. */
+static void copy_rules(struct graph *graph, const struct derivative *from, const node_id *copies) {
+  for (node_id id = from->first; id < from->end; id++) {
+    size_t count;
+    const struct derivative *rules = graph_derivatives(graph, id, &count);
+    if (!rules || copies[id - from->first] == id) continue;
+    size_t first = (size_t)(rules - graph->derivatives.at);
+    for (size_t i = 0; i < count; i++) {
+      struct derivative rule = graph->derivatives.at[first + i];
+      bool inside = rule.gradient >= from->first && rule.gradient < from->end;
+      if (inside) rule.gradient = copies[rule.gradient - from->first];
+      rule.node = copies[id - from->first];
+      rule.upstream = copies[rule.upstream - from->first];
+      rule.end = copies[rule.end - 1 - from->first] + 1;
+      rule.first = copies[rule.first - from->first];
+      graph_add_derivative(graph, &rule); /* behind those that are read here */
+    }
+  }
+}
+
 /* Copies the nodes of a derivative that is given as nodes, with `upstream` in the place of what
  * stood for it. */
 static node_id copy_derivative(struct derivation *d, const struct derivative *from,
@@ -46,24 +94,15 @@ static node_id copy_derivative(struct derivation *d, const struct derivative *fr
   struct graph *graph = d->graph;
   node_id *copies = ARENA_ARRAY(graph->arena, node_id, (size_t)(from->end - from->first) + 1);
   const struct derivative given = *from;
+  const bool *used = mark_used(graph, &given), outer = graph->building_backward;
   for (node_id id = given.first; id < given.end; id++) {
-    const struct node node = *graph_node(graph, id);
     node_id *copy = &copies[id - given.first];
-    if (id == given.upstream) {
-      *copy = upstream;
-    } else if (!node.op) {
-      *copy = id;
-    } else {
-      node_id *inputs = ARENA_ARRAY(graph->arena, node_id, node.count + 1U);
-      memcpy(inputs, graph_inputs(graph, &node), node.count * sizeof *inputs);
-      for (unsigned k = 0; k < node.count; k++)
-        if (inputs[k] >= given.first && inputs[k] < given.end)
-          inputs[k] = copies[inputs[k] - given.first];
-      *copy = graph_add(graph, node.op, node.attr, node.count, inputs, node.mark,
-                        (struct mark){0, 0});
-      if (*copy == NODE_NONE) return NODE_NONE;
-    }
+    graph->building_backward = outer || !used[id - given.first];
+    *copy = id == given.upstream ? upstream : copy_node(graph, &given, id, copies);
+    graph->building_backward = outer;
+    if (*copy == NODE_NONE) return NODE_NONE;
   }
+  copy_rules(graph, &given, copies);
   bool inside = given.gradient >= given.first && given.gradient < given.end;
   return inside ? copies[given.gradient - given.first] : given.gradient;
 }
@@ -118,7 +157,7 @@ static node_id make_full(struct graph *graph, const struct shape *shape, double 
   return graph_start(graph, ROLE_LITERAL, shape, value, mark);
 }
 
-node_id derive_gradient(struct rules *rules, node_id of, node_id by) {
+node_id derive_gradient(struct rules *rules, node_id of, node_id by, node_id upstream) {
   struct graph *graph = rules->scope.graph;
   const struct shape *shape = graph_node(graph, by)->shape;
   struct mark mark = graph_node(graph, of)->mark;
@@ -130,7 +169,9 @@ node_id derive_gradient(struct rules *rules, node_id of, node_id by) {
   for (size_t i = 0; i < count; i++) d.bar[i] = NODE_NONE;
   mark_between(&d);
   if (!d.between[0]) return make_full(graph, shape, 0, mark);
-  d.bar[count - 1] = make_full(graph, graph_node(graph, of)->shape, 1, mark);
+  d.bar[count - 1] = upstream;
+  if (upstream == NODE_NONE)
+    d.bar[count - 1] = make_full(graph, graph_node(graph, of)->shape, 1, mark);
   for (node_id id = of; id > by; id--)
     if (d.between[id - by] && d.bar[id - by] != NODE_NONE && !derive_node(&d, id))
       return NODE_NONE;

@@ -140,7 +140,7 @@ node_id graph_add(struct graph *graph, const struct op *op, const struct attr *a
                       .attr = attr,
                       .shape = shape,
                       .first = (uint32_t)graph->arcs.count,
-                      .count = (uint16_t)count,
+                      .count = count,
                       .role = ROLE_NODE,
                       .mark = mark,
                       .text = text};
@@ -178,6 +178,14 @@ static int compare_derivatives(const void *a, const void *b) {
   const struct derivative *x = a, *y = b;
   if (x->node != y->node) return x->node < y->node ? -1 : 1;
   return (x->input > y->input) - (x->input < y->input);
+}
+
+void graph_add_derivative(struct graph *graph, const struct derivative *derivative) {
+  vec_push(graph->arena, &graph->derivatives);
+  struct derivative *at = graph->derivatives.at;
+  size_t i = graph->derivatives.count - 1;
+  for (; i && compare_derivatives(&at[i - 1], derivative) > 0; i--) at[i] = at[i - 1];
+  at[i] = *derivative;
 }
 
 void graph_sort_derivatives(struct graph *graph) {

@@ -22,7 +22,7 @@ struct node {
   const char *name;         /* NULL: a part of `owner`'s expression */
   uint32_t name_size;
   uint32_t first;  /* its inputs are graph->arcs.at[first .. first + count) */
-  uint16_t count;
+  uint32_t count;
   uint8_t role;    /* enum role */
   uint8_t domain;  /* of a start node: enum domain */
   bool backward;   /* part of what another node does on the way back; see struct derivative */
@@ -102,6 +102,9 @@ bool graph_takes_index(const struct graph *graph, const struct node *node, unsig
 
 /* Whether a gradient flows from a node to its input k at all. */
 bool graph_flows(const struct graph *graph, const struct node *node, unsigned k);
+
+/* Adds a derivative, in its place. */
+void graph_add_derivative(struct graph *graph, const struct derivative *derivative);
 
 /* Puts the derivatives in the order of their nodes, after some were appended. */
 void graph_sort_derivatives(struct graph *graph);

@@ -391,9 +391,9 @@ static const enum role section_role[] = {ROLE_INPUT, ROLE_PARAMETER, ROLE_CONSTA
 /* Numbers the parts of an expression and makes the named node their owner. */
 static void own_parts(struct net *net, node_id first, node_id owner) {
   uint32_t part = 0;
-  for (node_id id = first; id < owner; id++) {
+  for (node_id id = first; id < net->graph.nodes.count; id++) {
     struct node *node = &net->graph.nodes.at[id];
-    bool owned = node->name || node->owner != id || node->backward;
+    bool owned = id == owner || node->name || node->owner != id || node->backward;
     if (owned) continue; /* inside a call, or by one */
     node->owner = owner;
     if (node->op) node->part = ++part;
@@ -405,6 +405,7 @@ node_id build_node(struct net *net, node_id first, const struct value *value) {
   if (id == NODE_NONE) return NODE_NONE;
   if (!graph_node(&net->graph, id)->op && id >= first) {
     net->graph.nodes.at[id].role = ROLE_CONSTANT; /* a number with a name */
+    own_parts(net, first, id);
     return id;
   }
   if (id < first || graph_node(&net->graph, id)->name) /* another node's name alone */

@@ -5,7 +5,7 @@
 #include "derive/gradient.h"
 #include "ops/registry.h"
 
-enum { CALLS_MOST = 64, CALLED_NODES_MOST = 10000000 };
+enum { CALLS_MOST = 64, CALLED_NODES_MOST = 10000000, CALLS_IN_ALL = 1000000 };
 #define ID_UPSTREAM (UINT32_MAX - 1)
 #define ID_OUTPUT (UINT32_MAX - 2)
 
@@ -407,6 +407,7 @@ static bool lower_rule(struct instance *instance, const struct rule_of *rule, no
   struct net *net = instance->net;
   struct graph *graph = &net->graph;
   struct derivative derivative = {.node = instance->output, .input = slot};
+  const bool outer = graph->building_backward;
   graph->building_backward = true;
   derivative.first = (node_id)graph->nodes.count;
   const struct node *output = graph_node(graph, instance->output);
@@ -416,7 +417,7 @@ static bool lower_rule(struct instance *instance, const struct rule_of *rule, no
   bool fine = lower_syntax(instance, &rule->syntax, &value);
   derivative.gradient = fine ? value_node(&instance->scope, &value) : NODE_NONE;
   derivative.end = (node_id)graph->nodes.count;
-  graph->building_backward = false;
+  graph->building_backward = outer;
   if (derivative.gradient == NODE_NONE) return false;
   struct dims wanted = shape_dims(graph_node(graph, input)->shape);
   struct dims given = shape_dims(graph_node(graph, derivative.gradient)->shape);
@@ -430,37 +431,48 @@ static bool lower_rule(struct instance *instance, const struct rule_of *rule, no
     report_add(net->report, value.text, BP(BAD_CLAIM), text_string(&why));
     return false;
   }
-  *vec_push(net->arena, &graph->derivatives) = derivative;
+  graph_add_derivative(graph, &derivative);
   return true;
 }
 
+static struct rules *rules_of(struct net *net);
+
+/* What flows to an input without a rule of its own: the derivative of the body, as nodes. */
+static bool derive_rest(struct instance *instance, node_id body, node_id input, unsigned slot) {
+  struct graph *graph = &instance->net->graph;
+  const bool outer = graph->building_backward;
+  struct derivative derivative = {.node = instance->output, .input = slot};
+  graph->building_backward = true;
+  const struct node *output = graph_node(graph, instance->output);
+  derivative.first = derivative.upstream =
+      graph_start(graph, ROLE_INPUT, output->shape, NULL, output->mark);
+  derivative.gradient = derive_gradient(rules_of(instance->net), body, input, derivative.upstream);
+  derivative.end = (node_id)graph->nodes.count;
+  graph->building_backward = outer;
+  if (derivative.gradient != NODE_NONE) graph_add_derivative(graph, &derivative);
+  return derivative.gradient != NODE_NONE;
+}
+
 /* The end of a call with rules of its own: a node that has the body's value, and hands gradients to
- * the inputs by these rules; inputs without one are reached through the body. */
+ * the inputs by these rules; to inputs without one by the derivative of the body.  `inputs` has a
+ * node of its own for each of the latter. */
 static node_id finish_with_rules(struct instance *instance, node_id body, const node_id *inputs,
                                  const struct expr_item *name) {
   struct net *net = instance->net;
   struct function *function = instance->function;
-  unsigned covered = (unsigned)function->rules.count;
-  bool all = covered == function->inputs;
-  node_id *to = ARENA_ARRAY(net->arena, node_id, covered + 1);
-  to[0] = all ? stop_gradient(net, body, name->mark) : body;
-  for (unsigned i = 0; i < covered; i++) to[i + 1] = inputs[function->rules.at[i].input];
-  instance->output = graph_add(&net->graph, &function->op, NULL, covered + 1, to, name->mark,
-                               name->text);
+  node_id *to = ARENA_ARRAY(net->arena, node_id, function->inputs + 1);
+  to[0] = stop_gradient(net, body, name->mark);
+  for (unsigned i = 0; i < function->inputs; i++) to[i + 1] = inputs[i];
+  instance->output = graph_add(&net->graph, &function->op, NULL, function->inputs + 1, to,
+                               name->mark, name->text);
   if (instance->output == NODE_NONE) return NODE_NONE;
-  if (!all) { /* to the body flows what comes from above, as it is */
-    struct derivative through = {.node = instance->output, .input = 0};
-    net->graph.building_backward = true;
-    const struct shape *shape = graph_node(&net->graph, instance->output)->shape;
-    through.first = graph_start(&net->graph, ROLE_INPUT, shape, NULL, name->mark);
-    net->graph.building_backward = false;
-    through.upstream = through.gradient = through.first;
-    through.end = through.first + 1;
-    *vec_push(net->arena, &net->graph.derivatives) = through;
-  }
   bool fine = true;
-  for (unsigned i = 0; i < covered; i++)
-    fine = lower_rule(instance, &function->rules.at[i], to[i + 1], i + 1) && fine;
+  for (size_t i = 0; i < function->rules.count; i++) {
+    const struct rule_of *rule = &function->rules.at[i];
+    fine = lower_rule(instance, rule, inputs[rule->input], rule->input + 1) && fine;
+  }
+  for (unsigned i = 0; i < function->inputs; i++)
+    if (!is_covered(function, i)) fine = derive_rest(instance, body, inputs[i], i + 1) && fine;
   return fine ? instance->output : NODE_NONE;
 }
 
@@ -468,11 +480,13 @@ static node_id lower_body(struct instance *instance, const node_id *inputs,
                           const struct expr_item *name) {
   struct net *net = instance->net;
   struct function *function = instance->function;
-  bool some = function->rules.count && function->rules.count < function->inputs;
   bool fine = true;
-  for (unsigned i = 0; i < function->inputs; i++)
-    instance->values[i] =
-        some && is_covered(function, i) ? stop_gradient(net, inputs[i], name->mark) : inputs[i];
+  for (unsigned i = 0; i < function->inputs; i++) {
+    instance->values[i] = inputs[i];
+    if (function->rules.count && !is_covered(function, i)) /* that its derivative is its alone */
+      instance->values[i] = graph_add(&net->graph, net->words.copy, NULL, 1, &inputs[i],
+                                      name->mark, (struct mark){0, 0});
+  }
   for (size_t i = 0; i < function->order.count; i++) {
     uint32_t at = function->order.at[i];
     instance->values[at] = lower_local(instance, &function->locals.at[at]);
@@ -483,8 +497,7 @@ static node_id lower_body(struct instance *instance, const node_id *inputs,
   if (!lower_syntax(instance, &function->output, &value) || !fine) return NODE_NONE;
   node_id body = value_node(&instance->scope, &value);
   if (body == NODE_NONE || !function->rules.count) return body;
-  for (unsigned i = 0; i < function->inputs; i++) instance->values[i] = inputs[i];
-  return finish_with_rules(instance, body, inputs, name);
+  return finish_with_rules(instance, body, instance->values, name);
 }
 
 /* The nodes that a call's arguments stand for, in the order of the function's inputs. */
@@ -534,7 +547,8 @@ static bool may_call(struct net *net, const struct function *function,
     report_add(net->report, name->mark, BP(CYCLE), function->op.name, text_string(&chain));
     return false;
   }
-  if (net->calls_open == CALLS_MOST || net->graph.nodes.count > CALLED_NODES_MOST) {
+  if (net->calls_open == CALLS_MOST || net->graph.nodes.count > CALLED_NODES_MOST ||
+      ++net->calls > CALLS_IN_ALL) {
     report_add(net->report, name->mark, BP(TOO_NESTED), CALLS_MOST);
     return false;
   }
@@ -614,7 +628,7 @@ static enum outcome call_grad(struct net *net, struct scope *scope, const struct
                               const struct value *arguments, size_t count, struct value *out) {
   node_id of, by;
   if (!check_grad(net, scope, name, arguments, count, &of, &by)) return OUTCOME_FAILED;
-  node_id id = derive_gradient(rules_of(net), of, by);
+  node_id id = derive_gradient(rules_of(net), of, by, NODE_NONE);
   *out = make_node(id, name->mark, name->text);
   return id == NODE_NONE ? OUTCOME_FAILED : OUTCOME_DONE;
 }
@@ -646,6 +660,7 @@ bool find_member(struct scope *scope, const struct value *operand, const struct 
   const char *full = join_names(net, node->name, node->name_size, name->name, name->size);
   int64_t at = map_find(&net->inner, full, node->name_size + 1 + name->size);
   if (at == MAP_NONE) return false;
+  if (graph_node(&net->graph, (node_id)at)->backward && !net->graph.building_backward) return false;
   *out = make_node((node_id)at, name->mark, name->text);
   return true;
 }

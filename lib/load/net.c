@@ -279,6 +279,21 @@ static void add_section(struct net *net, tree_id mapping, enum section section) 
   }
 }
 
+static bool is_part(const struct net *net, node_id id, node_id owner, double part) {
+  const struct node *node = graph_node(&net->graph, id);
+  return node->owner == owner && node->part && (double)node->part == part;
+}
+
+/* Whether a node was made by the expression of `owner`: a part of it, or inside a call in it. */
+static bool is_near(const struct net *net, node_id id, node_id owner) {
+  const struct node *node = graph_node(&net->graph, id), *whole = graph_node(&net->graph, owner);
+  const struct node *other = graph_node(&net->graph, node->owner);
+  return node->owner == owner || node->backward ||
+         (other->name && other->name_size > whole->name_size &&
+          !memcmp(other->name, whole->name, whole->name_size) &&
+          other->name[whole->name_size] == '.');
+}
+
 /* A part "s.1": the how-manieth node of the expression of `s`. */
 static node_id find_part(const struct net *net, const char *name, size_t size) {
   const char *dot = memchr(name, '.', size);
@@ -288,11 +303,10 @@ static node_id find_part(const struct net *net, const char *name, size_t size) {
   node_id owner = net_find(net, name, (size_t)(dot - name));
   if (owner == NODE_NONE || number_parse(dot + 1, rest, &part) != NUMBER_INTEGER)
     return NODE_NONE;
-  for (node_id id = owner; id-- > 0;) {
-    const struct node *node = graph_node(&net->graph, id);
-    if (node->owner != owner) break;
-    if (node->part && (double)node->part == part) return id;
-  }
+  for (node_id id = owner; id-- > 0 && is_near(net, id, owner);)
+    if (is_part(net, id, owner, part)) return id;
+  for (node_id id = owner + 1; id < net->graph.nodes.count && is_near(net, id, owner); id++)
+    if (is_part(net, id, owner, part)) return id;
   return NODE_NONE;
 }
 
@@ -300,7 +314,9 @@ node_id net_find(const struct net *net, const char *name, size_t size) {
   int64_t at = map_find(&net->names, name, size);
   if (at != MAP_NONE) return net->definitions.at[at].node;
   at = map_find(&net->inner, name, size);
-  return at != MAP_NONE ? (node_id)at : find_part(net, name, size);
+  if (at != MAP_NONE) /* a rule's own nodes have no values but on the way back */
+    return graph_node(&net->graph, (node_id)at)->backward ? NODE_NONE : (node_id)at;
+  return find_part(net, name, size);
 }
 
 const char *net_nearest(const struct net *net, const char *name, size_t size) {

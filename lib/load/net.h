@@ -86,7 +86,7 @@ struct net {
   const char *group;         /* whose expression is being lowered: see enter_expression */
   size_t group_size;
   const struct expr_item *outermost; /* the last step of that expression */
-  unsigned group_calls, calls_open;
+  unsigned group_calls, calls_open, calls;
   bool in_value;      /* a start value is being lowered: its sources are known as functions */
   bool in_option;     /* it comes from --set: its files are the user's own */
   const char *naming; /* whose value it is: random sources take their seed from it */

@@ -59,13 +59,14 @@ static void mark_derivatives(struct planner *p, node_id id) {
   for (; count--; derivative++) {
     if (!is_active(p, graph_inputs(p->graph, graph_node(p->graph, id))[derivative->input]))
       continue;
-    for (node_id at = derivative->first; at < derivative->end; at++) {
+    p->marks[derivative->gradient] |= MARK_NEEDED;
+    for (node_id at = derivative->end; at-- > derivative->first;) {
+      if (!(p->marks[at] & MARK_NEEDED)) continue; /* of a function's rules inside this one */
       const struct node *node = graph_node(p->graph, at);
       const node_id *inputs = graph_inputs(p->graph, node);
-      p->marks[at] |= MARK_NEEDED | MARK_BACKWARD;
+      p->marks[at] |= MARK_BACKWARD;
       for (unsigned k = 0; k < node->count; k++) p->marks[inputs[k]] |= MARK_NEEDED;
     }
-    p->marks[derivative->gradient] |= MARK_NEEDED;
   }
 }
 
@@ -254,6 +255,7 @@ static void add_derivatives(struct planner *p, node_id id) {
     if (!p->plan->bar[input]) continue;
     for (node_id at = derivative->first; at < derivative->end; at++) {
       const struct node *node = graph_node(p->graph, at);
+      if (!(p->marks[at] & MARK_NEEDED)) continue;
       if (at == derivative->upstream) p->plan->value[at] = PLACE_ADJOINT | p->plan->bar[id];
       if (node->op) add_span(p, true, add_call(p, at, node), SPAN_COMPUTE);
     }
