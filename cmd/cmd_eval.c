@@ -143,8 +143,8 @@ static const struct option options[] = {
      FIELD(format)},
     {"--all", NULL, "values and gradients of all nodes, and what flows along each edge",
      OPTION_FLAG, FIELD(all)},
-    {"--set", "NAME=VALUE", "replace a start value: number, list, expression or @FILE",
-     OPTION_LIST, FIELD(sets)},
+    {"--set", "NAME=VALUE", "replace a start value: number, list, expression or @FILE", OPTION_LIST,
+     FIELD(sets)},
     {"--of", "NODE", "the node to differentiate, instead of the net's output", OPTION_VALUE,
      FIELD(of)},
     {"--upstream", "VALUE", "dL/d(output), for an output with more than one entry", OPTION_VALUE,
@@ -158,7 +158,10 @@ static const struct option options[] = {
     {NULL, NULL, NULL, OPTION_FLAG, 0}};
 
 const struct command command_eval = {
-    "eval", "NET", "values and gradients of a net", options,
+    "eval",
+    "NET",
+    "values and gradients of a net",
+    options,
     "  bpgraph eval net.yaml\n"
     "  bpgraph eval net.yaml --format json --all\n"
     "  bpgraph eval net.yaml --set x=[1,2] --wrt W -o gradients.npz -o report.json\n",

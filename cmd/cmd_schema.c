@@ -17,6 +17,9 @@ static enum status run(const struct command *command, const struct arguments *ar
 
 static const struct option options[] = {{NULL, NULL, NULL, OPTION_FLAG, 0}};
 
-const struct command command_schema = {"schema", "[net|result|ops]",
-                                       "the JSON schema of net files, results or ops", options,
-                                       "  bpgraph schema net > net.schema.json\n", run};
+const struct command command_schema = {"schema",
+                                       "[net|result|ops]",
+                                       "the JSON schema of net files, results or ops",
+                                       options,
+                                       "  bpgraph schema net > net.schema.json\n",
+                                       run};

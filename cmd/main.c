@@ -176,9 +176,7 @@ static bool is_color(const char *when) {
   return !strcmp(when, "auto") || !strcmp(when, "always") || !strcmp(when, "never");
 }
 
-static enum status fail_color(void) {
-  return fail_usage(NULL, "--color is auto, always or never");
-}
+static enum status fail_color(void) { return fail_usage(NULL, "--color is auto, always or never"); }
 
 static bool wants_color(const char *when) {
   const char *term = getenv("TERM"), *none = getenv("NO_COLOR");

@@ -37,9 +37,7 @@ static void advise_huge(void *bytes, size_t size) {
 #endif
 }
 
-void arena_init(struct arena *arena, jmp_buf *guard) {
-  *arena = (struct arena){.guard = guard};
-}
+void arena_init(struct arena *arena, jmp_buf *guard) { *arena = (struct arena){.guard = guard}; }
 
 _Noreturn void arena_exhausted(struct arena *arena) {
   if (arena->guard) longjmp(*arena->guard, 1);

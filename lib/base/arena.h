@@ -78,6 +78,7 @@ static inline void *vec_reserve(struct arena *arena, void *at, size_t count, siz
   ((vec)->at = vec_reserve((arena), (vec)->at, (n), &(vec)->capacity, sizeof *(vec)->at))
 
 /* The address of a new last item, which is not initialised. */
-#define vec_push(arena, vec) (vec_room((arena), (vec), (vec)->count + 1), (vec)->at + (vec)->count++)
+#define vec_push(arena, vec)                                                                       \
+  (vec_room((arena), (vec), (vec)->count + 1), (vec)->at + (vec)->count++)
 
 #endif

@@ -38,7 +38,7 @@ struct source {
   const char *name;  /* as the user called it */
   const char *bytes; /* a NUL follows; belongs to the report */
   size_t size;
-  uint32_t base;                /* the mark of byte 0 */
+  uint32_t base;       /* the mark of byte 0 */
   VEC(uint32_t) lines; /* where each line starts; made when first asked for */
 };
 
@@ -77,8 +77,7 @@ void report_about(struct report *report, const struct source *source, enum diag 
 /* Says what to do about the last message. */
 void report_hint(struct report *report, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Points to a further place that belongs to the last message. */
-void report_see(struct report *report, struct mark mark, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+void report_see(struct report *report, struct mark mark, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Whether no more errors are kept: then a hint is not worth being looked for. */
 bool report_full(const struct report *report);

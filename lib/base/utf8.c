@@ -74,12 +74,12 @@ static bool is_in(uint32_t code, range *ranges, size_t count) {
 
 /* Characters beyond ASCII that are no part of a name: spaces, punctuation, operators, symbols. */
 static bool is_symbol(uint32_t code) {
-  static range ranges[] = {
-      {0x80, 0xa9},     {0xab, 0xb4},     {0xb6, 0xb9},     {0xbb, 0xbf},     {0xd7, 0xd7},
-      {0xf7, 0xf7},     {0x2000, 0x207f}, {0x208a, 0x208f}, {0x20a0, 0x20ff}, {0x2190, 0x2bff},
-      {0x3000, 0x3004}, {0x3008, 0x3020}, {0xd800, 0xf8ff}, {0xfe00, 0xfe0f}, {0xfe30, 0xfe6f},
-      {0xfeff, 0xfeff}, {0xff00, 0xff0f}, {0xff1a, 0xff20}, {0xff3b, 0xff40}, {0xff5b, 0xff65},
-      {0xffe0, 0xffff}, {0x1f000, 0x1faff}};
+  static range ranges[] = {{0x80, 0xa9},     {0xab, 0xb4},      {0xb6, 0xb9},     {0xbb, 0xbf},
+                           {0xd7, 0xd7},     {0xf7, 0xf7},      {0x2000, 0x207f}, {0x208a, 0x208f},
+                           {0x20a0, 0x20ff}, {0x2190, 0x2bff},  {0x3000, 0x3004}, {0x3008, 0x3020},
+                           {0xd800, 0xf8ff}, {0xfe00, 0xfe0f},  {0xfe30, 0xfe6f}, {0xfeff, 0xfeff},
+                           {0xff00, 0xff0f}, {0xff1a, 0xff20},  {0xff3b, 0xff40}, {0xff5b, 0xff65},
+                           {0xffe0, 0xffff}, {0x1f000, 0x1faff}};
   return is_in(code, ranges, sizeof ranges / sizeof *ranges);
 }
 
@@ -91,9 +91,9 @@ bool utf8_is_hidden(uint32_t code) {
 }
 
 static size_t width_of(uint32_t code) {
-  static range wide[] = {{0x1100, 0x115f}, {0x2e80, 0xa4cf},   {0xac00, 0xd7a3},  {0xf900, 0xfaff},
-                         {0xfe30, 0xfe6f}, {0xff01, 0xff60},   {0xffe0, 0xffe6},  {0x1f300, 0x1faff},
-                         {0x20000, 0x3fffd}};
+  static range wide[] = {{0x1100, 0x115f}, {0x2e80, 0xa4cf},   {0xac00, 0xd7a3},
+                         {0xf900, 0xfaff}, {0xfe30, 0xfe6f},   {0xff01, 0xff60},
+                         {0xffe0, 0xffe6}, {0x1f300, 0x1faff}, {0x20000, 0x3fffd}};
   static range none[] = {{0x300, 0x36f}, {0x200b, 0x200f}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}};
   if (code < 0x300) return 1;
   return is_in(code, wide, sizeof wide / sizeof *wide)   ? 2
@@ -103,7 +103,8 @@ static size_t width_of(uint32_t code) {
 
 size_t utf8_width(const char *text, size_t size) {
   size_t width = 0, length;
-  for (size_t at = 0; at < size; at += length) width += width_of(utf8_decode(text + at, size - at, &length));
+  for (size_t at = 0; at < size; at += length)
+    width += width_of(utf8_decode(text + at, size - at, &length));
   return width;
 }
 
@@ -150,8 +151,8 @@ size_t edit_distance(const char *a, size_t a_size, const char *b, size_t b_size,
       size_t best = last[j - 1] + !same_letter(a[i - 1], b[j - 1]);
       if (last[j] + 1 < best) best = last[j] + 1;
       if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-      bool swap = i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
-                  same_letter(a[i - 2], b[j - 1]);
+      bool swap =
+          i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) && same_letter(a[i - 2], b[j - 1]);
       if (swap && before[j - 2] + 1 < best) best = before[j - 2] + 1;
       row[j] = best;
     }

@@ -57,8 +57,7 @@ static bool *mark_used(const struct graph *graph, const struct derivative *from)
 static node_id copy_node(struct graph *graph, const struct derivative *from, node_id id,
                          const node_id *copies) {
   const struct node node = *graph_node(graph, id);
-  if (!node.op)
-    return graph_start(graph, (enum role)node.role, node.shape, node.value, node.mark);
+  if (!node.op) return graph_start(graph, (enum role)node.role, node.shape, node.value, node.mark);
   node_id *inputs = ARENA_ARRAY(graph->arena, node_id, node.count + 1U);
   memcpy(inputs, graph_inputs(graph, &node), node.count * sizeof *inputs);
   for (unsigned k = 0; k < node.count; k++)
@@ -173,8 +172,7 @@ node_id derive_gradient(struct rules *rules, node_id of, node_id by, node_id ups
   if (upstream == NODE_NONE)
     d.bar[count - 1] = make_full(graph, graph_node(graph, of)->shape, 1, mark);
   for (node_id id = of; id > by; id--)
-    if (d.between[id - by] && d.bar[id - by] != NODE_NONE && !derive_node(&d, id))
-      return NODE_NONE;
+    if (d.between[id - by] && d.bar[id - by] != NODE_NONE && !derive_node(&d, id)) return NODE_NONE;
   return d.bar[0] == NODE_NONE ? make_full(graph, shape, 0, mark) : d.bar[0];
 }
 
@@ -186,8 +184,7 @@ static bool derive_one(struct rules *rules, node_id id, unsigned input) {
   const struct node *node = graph_node(graph, id);
   derivative.first = (node_id)graph->nodes.count;
   derivative.upstream = graph_start(graph, ROLE_INPUT, node->shape, NULL, node->mark);
-  enum derived derived =
-      derive_input(rules, id, input, derivative.upstream, &derivative.gradient);
+  enum derived derived = derive_input(rules, id, input, derivative.upstream, &derivative.gradient);
   derivative.end = (node_id)graph->nodes.count;
   if (derived == DERIVED_NODE) *vec_push(graph->arena, &graph->derivatives) = derivative;
   return derived != DERIVED_FAILED;
@@ -199,8 +196,7 @@ bool derive_missing(struct rules *rules) {
   if (!graph->lacks_backward) return true;
   /* Those that have some already, noted before more are appended. */
   bool *given = ARENA_ARRAY(graph->arena, bool, count + 1);
-  for (size_t i = 0; i < graph->derivatives.count; i++)
-    given[graph->derivatives.at[i].node] = true;
+  for (size_t i = 0; i < graph->derivatives.count; i++) given[graph->derivatives.at[i].node] = true;
   graph->building_backward = true;
   bool fine = true;
   for (node_id id = 0; id < count; id++) {

@@ -74,6 +74,10 @@ static bool add_wrt(struct result *result, node_id id, struct mark mark) {
     report_add(net->report, mark, BP(NO_GRADIENT), name_of(result, id), why);
     return false;
   }
+  if (!result->wrt_seen)
+    result->wrt_seen = ARENA_ARRAY(result->arena, bool, net->graph.nodes.count + 1);
+  if (result->wrt_seen[id]) return true; /* once is enough */
+  result->wrt_seen[id] = true;
   *vec_push(result->arena, &result->wrt) = id;
   return true;
 }
@@ -179,13 +183,30 @@ static size_t find_not_finite(const double *at, size_t size) {
   return size;
 }
 
-static bool inputs_are_finite(const struct result *result, const struct node *node) {
+static size_t find_nan(const double *at, size_t size) {
+  size_t i = 0;
+  while (i < size && !isnan(at[i])) i++;
+  return i;
+}
+
+typedef size_t find_fn(const double *at, size_t size);
+
+static bool inputs_have(const struct result *result, const struct node *node, find_fn *find) {
   const node_id *inputs = graph_inputs(&result->net->graph, node);
   for (unsigned k = 0; k < node->count; k++) {
     size_t size = graph_node(&result->net->graph, inputs[k])->shape->size;
-    if (find_not_finite(run_value(&result->run, inputs[k]), size) < size) return false;
+    if (find(run_value(&result->run, inputs[k]), size) < size) return true;
   }
-  return true;
+  return false;
+}
+
+/* The entry at which a NaN or an infinity arises in a node: it has one, and its inputs have none.
+ * Of start nodes only a NaN counts.  The size where nothing arises. */
+static size_t find_origin(const struct result *result, const struct node *node, const double *at) {
+  size_t size = node->shape->size, nan = find_nan(at, size);
+  if (nan < size) return node->op && inputs_have(result, node, find_nan) ? size : nan;
+  if (!node->op || inputs_have(result, node, find_not_finite)) return size;
+  return find_not_finite(at, size);
 }
 
 /* Says where the first NaN or infinity arises among the values. */
@@ -196,15 +217,17 @@ static void report_not_finite(const struct result *result) {
   for (size_t i = 0; i < result->plan.node_count; i++) {
     const struct node *node = graph_node(graph, (node_id)i);
     const double *at = run_value(&result->run, (node_id)i);
-    if (!node->op || !at) continue;
-    size_t index = find_not_finite(at, node->shape->size);
-    if (index == node->shape->size || !inputs_are_finite(result, node)) continue;
+    if (!at || node->backward) continue;
+    size_t index = find_origin(result, node, at);
+    if (index == node->shape->size) continue;
     struct text text;
     text_init(&text, result->arena, NULL, NULL);
     graph_print_name(graph, (node_id)i, &text);
     print_index(node->shape, index, &text);
-    text_puts(&text, " = ");
-    print_use(result, (node_id)i, index, &text);
+    if (node->op) {
+      text_puts(&text, " = ");
+      print_use(result, (node_id)i, index, &text);
+    }
     text_puts(&text, " is ");
     text_number(&text, at[index]);
     report_add(result->net->report, node->mark, BP(NOT_FINITE), text_string(&text));
@@ -249,8 +272,7 @@ static void add_kink(struct kinks *kinks, unsigned input, size_t index) {
     found = vec_push(result->arena, &result->undefined);
     *found = (struct undefined){.node = list->node, .input = input};
   }
-  if (found->count < sizeof found->first / sizeof *found->first)
-    found->first[found->count] = index;
+  if (found->count < sizeof found->first / sizeof *found->first) found->first[found->count] = index;
   found->count++;
 }
 
@@ -408,7 +430,8 @@ enum gradient result_gradient(const struct result *result, node_id id, const dou
 bool result_has_edge(const struct result *result, node_id id, unsigned input) {
   const struct node *node = graph_node(&result->net->graph, id);
   node_id from = graph_inputs(&result->net->graph, node)[input];
-  return run_bar(&result->run, id) && run_bar(&result->run, from) && graph_flows(&result->net->graph, node, input);
+  return run_bar(&result->run, id) && run_bar(&result->run, from) &&
+         graph_flows(&result->net->graph, node, input);
 }
 
 /* What a derivative that is given as nodes came to in the backward pass. */

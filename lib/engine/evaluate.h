@@ -31,6 +31,7 @@ struct result {
   bool gradients; /* they were computed */
   bool *indexed;  /* of each node: all its users take it as an index; NULL: none is */
   VEC(node_id) wrt;
+  bool *wrt_seen; /* of each node: it is in wrt; NULL: wrt is the default */
   VEC(struct undefined) undefined;
 };
 

@@ -41,8 +41,7 @@ static void bind_calls(struct run *run) {
     const struct plan_call *planned = &plan->calls.at[i];
     struct call *call = &run->calls[i];
     run_call(run, planned->node, call, next);
-    for (unsigned k = 0; k < call->count && k < 32; k++)
-      next[k].fresh = planned->fresh >> k & 1;
+    for (unsigned k = 0; k < call->count && k < 32; k++) next[k].fresh = planned->fresh >> k & 1;
     call->scratch = run->scratch + planned->scratch;
     call->fault = &run->fault;
     next += call->count;

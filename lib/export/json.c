@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "base/utf8.h"
 #include "export/export.h"
 #include "export/json.h"
 #include "version.h"
@@ -11,14 +12,16 @@
 
 void json_text(struct text *out, const char *bytes, size_t size) {
   text_char(out, '"');
-  for (size_t i = 0; i < size; i++) {
-    unsigned char c = (unsigned char)bytes[i];
-    if (c == '"' || c == '\\')
-      text_printf(out, "\\%c", c);
-    else if (c < 0x20 || c == 0x7f)
-      text_printf(out, "\\u%04x", c);
+  for (size_t i = 0, length; i < size; i += length) {
+    uint32_t code = utf8_decode(bytes + i, size - i, &length);
+    if (code == UINT32_MAX)
+      text_puts(out, "\\ufffd"); /* a file's name may be anything */
+    else if (code == '"' || code == '\\')
+      text_printf(out, "\\%c", (char)code);
+    else if (code < 0x20 || code == 0x7f)
+      text_printf(out, "\\u%04x", (unsigned)code);
     else
-      text_char(out, (char)c);
+      text_add(out, bytes + i, length);
   }
   text_char(out, '"');
 }

@@ -212,7 +212,6 @@ void export_npz(const struct result *result, struct text *out) {
       add_member(result, &zip, "", result->wrt.at[i], at);
   }
   for (node_id id = 0; result->all && id < result->plan.node_count; id++)
-    if (is_written(result, id))
-      add_member(result, &zip, "value.", id, run_value(&result->run, id));
+    if (is_written(result, id)) add_member(result, &zip, "value.", id, run_value(&result->run, id));
   put_directory(&zip);
 }

@@ -160,8 +160,7 @@ static size_t cell_width(const char *cell) {
 static void add_row(struct table *table, node_id id) {
   const struct result *result = table->result;
   const struct node *node = graph_node(&result->net->graph, id);
-  struct row row = {{name_cell(result, table->arena, id),
-                     definition_cell(result, table->arena, id),
+  struct row row = {{name_cell(result, table->arena, id), definition_cell(result, table->arena, id),
                      shape_cell(table->arena, node->shape),
                      tensor_cell(table->arena, node->shape, run_value(&result->run, id)),
                      gradient_cell(result, table->arena, id)}};

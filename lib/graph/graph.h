@@ -15,19 +15,19 @@ typedef uint32_t node_id;
 enum role { ROLE_INPUT, ROLE_PARAMETER, ROLE_CONSTANT, ROLE_LITERAL, ROLE_NODE };
 
 struct node {
-  const struct op *op;      /* NULL: a start node */
-  const struct attr *attr;  /* in the order of op->attrs; NULL without attributes */
+  const struct op *op;     /* NULL: a start node */
+  const struct attr *attr; /* in the order of op->attrs; NULL without attributes */
   const struct shape *shape;
-  double *value;            /* a start node's numbers */
-  const char *name;         /* NULL: a part of `owner`'s expression */
+  double *value;    /* a start node's numbers */
+  const char *name; /* NULL: a part of `owner`'s expression */
   uint32_t name_size;
-  uint32_t first;  /* its inputs are graph->arcs.at[first .. first + count) */
+  uint32_t first; /* its inputs are graph->arcs.at[first .. first + count) */
   uint32_t count;
-  uint8_t role;    /* enum role */
-  uint8_t domain;  /* of a start node: enum domain */
-  bool backward;   /* part of what another node does on the way back; see struct derivative */
-  node_id owner;   /* the named node that it is a part of; itself when named */
-  uint32_t part;   /* the how-manieth part, from 1; 0 when named */
+  uint8_t role;     /* enum role */
+  uint8_t domain;   /* of a start node: enum domain */
+  bool backward;    /* part of what another node does on the way back; see struct derivative */
+  node_id owner;    /* the named node that it is a part of; itself when named */
+  uint32_t part;    /* the how-manieth part, from 1; 0 when named */
   struct mark mark; /* the very symbol: an operator, an op's name */
   struct mark text; /* the whole (sub)expression as written */
 };
@@ -67,10 +67,10 @@ struct graph {
   VEC(node_id) arcs;
   VEC(struct derivative) derivatives; /* in the order of their nodes */
   bool building_backward;             /* what is appended now is `backward` */
-  bool lacks_backward; /* some op has a rule, but no backward kernel */
-  const struct places *places; /* set around graph_add; NULL: messages point at the op */
-  bool has_indices; /* some op takes an input as integers */
-  bool has_kinks;   /* some op has places without a derivative */
+  bool lacks_backward;                /* some op has a rule, but no backward kernel */
+  const struct places *places;        /* set around graph_add; NULL: messages point at the op */
+  bool has_indices;                   /* some op takes an input as integers */
+  bool has_kinks;                     /* some op has places without a derivative */
 };
 
 void graph_init(struct graph *graph, struct arena *arena, struct report *report);
@@ -84,8 +84,8 @@ node_id graph_literal(struct graph *graph, double value, struct mark mark);
 
 /* Appends a use of an op.  `attr` is in the order of op->attrs and lives in the graph's arena.
  * Reports and returns NODE_NONE when the number or shapes of the inputs do not fit. */
-node_id graph_add(struct graph *graph, const struct op *op, const struct attr *attr,
-                  unsigned count, const node_id *inputs, struct mark mark, struct mark text);
+node_id graph_add(struct graph *graph, const struct op *op, const struct attr *attr, unsigned count,
+                  const node_id *inputs, struct mark mark, struct mark text);
 
 /* Names a node, which becomes its own owner. */
 void graph_name(struct graph *graph, node_id id, const char *name, size_t size);

@@ -5,7 +5,7 @@
 #include "base/number.h"
 #include "base/utf8.h"
 
-const char *const symbol_text[SYMBOL_COUNT] = {"+", "-", "*",  "/",  "@",  "**",  "<",  "<=", ">",
+const char *const symbol_text[SYMBOL_COUNT] = {"+",  "-",  "*",  "/",  "@", "**",  "<",  "<=", ">",
                                                ">=", "==", "!=", "//", "%", "and", "or", "not"};
 
 enum { NESTING_MOST = 200 };
@@ -15,10 +15,10 @@ struct parser {
   struct report *report;
   const struct expr_text *text;
   struct expr *out;
-  size_t at;      /* the next byte */
-  size_t end;     /* the end of the last thing that was read */
-  int nesting;    /* parentheses, brackets, unary operators and exponents around this place */
-  bool constant;  /* inside an attribute, an index or a list */
+  size_t at;     /* the next byte */
+  size_t end;    /* the end of the last thing that was read */
+  int nesting;   /* parentheses, brackets, unary operators and exponents around this place */
+  bool constant; /* inside an attribute, an index or a list */
   bool rule;
 };
 
@@ -184,8 +184,7 @@ static bool fail_expected(struct parser *p, const char *wanted) {
       text_printf(&why, "%s is expected here, not the invisible character U+%04X", wanted,
                   (unsigned)code);
     else
-      text_printf(&why, "%s is expected here, not '%s'", wanted,
-                  report_quote(p->report, at, size));
+      text_printf(&why, "%s is expected here, not '%s'", wanted, report_quote(p->report, at, size));
   }
   struct mark mark = mark_of(p, p->at, p->at + size);
   if (!next) mark = last_mark(p);
@@ -212,7 +211,6 @@ static bool take(struct parser *p, char c) {
   return true;
 }
 
-
 /* What to write for a number with a name right behind it: 2x, 1_000, 0x10, 1e. */
 static void hint_number(struct parser *p, size_t start, size_t size, size_t name) {
   const char *text = p->text->at + start, *tail = text + size;
@@ -237,8 +235,7 @@ static void hint_number(struct parser *p, size_t start, size_t size, size_t name
 static bool parse_number(struct parser *p) {
   double value;
   size_t size, start = p->at;
-  enum number_kind kind =
-      number_scan(p->text->at + p->at, p->text->size - p->at, &value, &size);
+  enum number_kind kind = number_scan(p->text->at + p->at, p->text->size - p->at, &value, &size);
   if (kind == NUMBER_NONE) return fail_expected(p, "a number, a name or '('");
   p->at = p->end = start + size;
   if (kind == NUMBER_TOO_LARGE) {
@@ -249,8 +246,7 @@ static bool parse_number(struct parser *p) {
   push(p, EXPR_NUMBER, start, p->end, start)->number = value;
   size_t name = utf8_name(p->text->at + p->at, p->text->size - p->at);
   if (!name) return true;
-  report_add(p->report, mark_of(p, start, p->at + name), BP(EXPECTED),
-             "a number runs into a name");
+  report_add(p->report, mark_of(p, start, p->at + name), BP(EXPECTED), "a number runs into a name");
   hint_number(p, start, size, name);
   return false;
 }
@@ -406,8 +402,8 @@ static bool parse_indices(struct parser *p, size_t from) {
 
 /* x.sum(), np.exp(x), x.t(): what to write instead. */
 static void hint_function(struct parser *p, size_t start, size_t size, size_t from) {
-  static const char *const libraries[] = {"np", "numpy", "torch", "math", "F", "nn", "tf", "jnp",
-                                          "jax"};
+  static const char *const libraries[] = {"np", "numpy", "torch", "math", "F",
+                                          "nn", "tf",    "jnp",   "jax"};
   const char *name = p->text->at + start, *operand = p->text->at + from;
   size_t first = utf8_name(operand, start - from), left = start - from - 1;
   int shown = (int)(size > 40 ? 40 : size);
@@ -432,8 +428,9 @@ static bool parse_member(struct parser *p, size_t from) {
   if (!size) {
     bool part = look(p, 0) >= '0' && look(p, 0) <= '9';
     fail_expected(p, "T, mT or shape");
-    if (part) report_hint(p->report, "only options know the parts of an expression by number: give "
-                                     "the part a name of its own");
+    if (part)
+      report_hint(p->report, "only options know the parts of an expression by number: give "
+                             "the part a name of its own");
     return false;
   }
   p->at = p->end = start + size;
@@ -465,8 +462,7 @@ static bool parse_postfix(struct parser *p) {
 
 static void push_symbol(struct parser *p, enum symbol symbol, uint32_t count, size_t start,
                         size_t from) {
-  struct expr_item *item =
-      push(p, EXPR_SYMBOL, start, start + strlen(symbol_text[symbol]), from);
+  struct expr_item *item = push(p, EXPR_SYMBOL, start, start + strlen(symbol_text[symbol]), from);
   item->symbol = (uint8_t)symbol;
   item->count = count;
 }

@@ -81,7 +81,7 @@ struct expr {
 struct expr_text {
   const char *at;
   size_t size;
-  uint32_t base;       /* the mark of its first byte, 0: none */
+  uint32_t base; /* the mark of its first byte, 0: none */
   /* Where each byte (and the end) starts, and where each ends, if they do not simply follow. */
   const uint32_t *map, *ends;
 };

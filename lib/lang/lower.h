@@ -14,13 +14,13 @@ enum value_kind {
   VALUE_FAILED, /* could not be built, and was reported */
   VALUE_NUMBER,
   VALUE_NODE,
-  VALUE_LIST,   /* of constants */
-  VALUE_TRUTH,  /* true or false; counts as the number 1 or 0 */
-  VALUE_WORD,   /* a bare word, possibly a name */
-  VALUE_TEXT,   /* "..." */
-  VALUE_SLICE,  /* a list of start, stop, step */
-  VALUE_NONE,   /* left out */
-  VALUE_SPREAD  /* several nodes, spliced into a call's arguments */
+  VALUE_LIST,  /* of constants */
+  VALUE_TRUTH, /* true or false; counts as the number 1 or 0 */
+  VALUE_WORD,  /* a bare word, possibly a name */
+  VALUE_TEXT,  /* "..." */
+  VALUE_SLICE, /* a list of start, stop, step */
+  VALUE_NONE,  /* left out */
+  VALUE_SPREAD /* several nodes, spliced into a call's arguments */
 };
 
 struct value {

@@ -317,7 +317,7 @@ bool emit_expression(struct net *net, tree_id id) {
 
 /* ---- names ------------------------------------------------------------------------------- */
 
-static bool is_known_word(const struct expr_item *item) {
+bool is_known_word(const struct expr_item *item) {
   return item->size == 2   ? !memcmp(item->name, "pi", 2)
          : item->size == 3 ? !memcmp(item->name, "inf", 3)
                            : false;
@@ -325,19 +325,19 @@ static bool is_known_word(const struct expr_item *item) {
 
 /* Names that mean something elsewhere, and what to write here. */
 static const char *name_habit(const struct expr_item *item) {
-  static const char *const habits[][2] = {{"e", "write exp(1), or exp(x) for e**x"},
-                                          {"None",
-                                           "leave the attribute out; for x[None] write "
-                                           "expand_dims(x, axis=0)"},
-                                          {"newaxis", "write expand_dims(x, axis=0)"},
-                                          {"True", "write 1"},
-                                          {"False", "write 0"},
-                                          {"nan", "a value may be .nan, an expression has no name for it"},
-                                          {"NaN", "a value may be .nan, an expression has no name for it"},
-                                          {"Inf", "write inf"},
-                                          {"infinity", "write inf"},
-                                          {"PI", "write pi"},
-                                          {"\xcf\x80", "write pi"}};
+  static const char *const habits[][2] = {
+      {"e", "write exp(1), or exp(x) for e**x"},
+      {"None", "leave the attribute out; for x[None] write "
+               "expand_dims(x, axis=0)"},
+      {"newaxis", "write expand_dims(x, axis=0)"},
+      {"True", "write 1"},
+      {"False", "write 0"},
+      {"nan", "a value may be .nan, an expression has no name for it"},
+      {"NaN", "a value may be .nan, an expression has no name for it"},
+      {"Inf", "write inf"},
+      {"infinity", "write inf"},
+      {"PI", "write pi"},
+      {"\xcf\x80", "write pi"}};
   for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
     if (strlen(habits[i][0]) == item->size && !memcmp(habits[i][0], item->name, item->size))
       return habits[i][1];
@@ -441,9 +441,10 @@ static void finish(struct net *net, uint32_t index, const struct expr_item *item
   net->naming_size = name->size;
   enter_expression(net, name->name, name->size, items, count);
   if (syntax && lower_expr(&net->scope, items, count, &value))
-    id = start ? finish_value(net, &value, setting_of(net, index) ? TREE_NONE : value_of(net, index),
-                              section_role[definition->section])
-               : build_node(net, first, &value);
+    id = start
+             ? finish_value(net, &value, setting_of(net, index) ? TREE_NONE : value_of(net, index),
+                            section_role[definition->section])
+             : build_node(net, first, &value);
   net->in_value = net->in_option = false;
   definition->node = id;
   definition->state = id == NODE_NONE ? STATE_FAILED : STATE_BUILT;
@@ -461,9 +462,15 @@ static struct mark option_mark(const struct net *net, const char *text) {
   return (struct mark){0, 0};
 }
 
-static bool emit_option(struct net *net, const char *text) {
+bool emit_option(struct net *net, const char *text) {
   struct mark mark = option_mark(net, text);
   struct expr_text expr = {.at = text, .size = strlen(text), .base = mark.start};
+  double number;
+  enum number_kind kind = number_parse(text, strlen(text), &number);
+  if (kind == NUMBER_INTEGER || kind == NUMBER_FLOAT) { /* .nan and .inf are no expressions */
+    emit_item(net, EXPR_NUMBER, mark)->number = number;
+    return true;
+  }
   if (text[0] != '@') return expr_parse(net->arena, net->report, &expr, true, &net->pool);
   if (!text[1]) { /* a file, from the working folder */
     report_add(net->report, mark, BP(WRONG_KIND), "a path is missing here");
@@ -509,8 +516,7 @@ static void wake(struct net *net, uint32_t index) {
       uint32_t sleeper = net->waits.at[at].definition;
       struct waiting *waiting = &net->waiting.at[net->definitions.at[sleeper].waiting];
       if (--waiting->unmet) continue;
-      finish(net, sleeper, net->pool.items.at + waiting->first_item, waiting->item_count,
-             true);
+      finish(net, sleeper, net->pool.items.at + waiting->first_item, waiting->item_count, true);
       *vec_push(net->arena, &ready) = sleeper;
     }
     built->waiters = NO_WAIT;

@@ -25,8 +25,8 @@ struct reading {
 /* What a kind of claim is about. */
 struct kind {
   const char *key;
-  bool pair;     /* always "a/b" */
-  bool may_pair; /* "a" or "a/b" */
+  bool pair;             /* always "a/b" */
+  bool may_pair;         /* "a" or "a/b" */
   bool formula_of_grads; /* grad(u) stands in its formulas, for u beyond the claimed node */
 };
 
@@ -114,8 +114,8 @@ static node_id lower_formula(struct reading *reading, tree_id id) {
   size_t first = net->pool.items.count;
   struct value value;
   bool read = emit_expression(net, id) && check_names(reading, first) &&
-              lower_expr(&reading->scope, net->pool.items.at + first,
-                         net->pool.items.count - first, &value);
+              lower_expr(&reading->scope, net->pool.items.at + first, net->pool.items.count - first,
+                         &value);
   net->pool.items.count = first;
   return read ? value_node(&reading->scope, &value) : NODE_NONE;
 }
@@ -266,7 +266,8 @@ static struct dims wanted_dims(const struct net *net, const struct kind *kind,
   return dims;
 }
 
-static bool check_shape(struct net *net, tree_id value, const struct dims *wanted, node_id claimed) {
+static bool check_shape(struct net *net, tree_id value, const struct dims *wanted,
+                        node_id claimed) {
   struct dims dims = shape_dims(graph_node(&net->graph, claimed)->shape);
   if (!dims.rank || same_dims(&dims, wanted)) return true;
   struct text why;
@@ -310,8 +311,8 @@ static void read_claims(struct reading *reading, const struct kind *kind, tree_i
   }
   for (tree_id key = tree_first(&net->tree, mapping); key != TREE_NONE;) {
     tree_id value = tree_next(&net->tree, key);
-    int64_t before = map_add(net->arena, &seen, tree_text(&net->tree, key),
-                             tree_at(&net->tree, key)->size, key);
+    int64_t before =
+        map_add(net->arena, &seen, tree_text(&net->tree, key), tree_at(&net->tree, key)->size, key);
     if (before == MAP_NONE) {
       read_claim(reading, kind, key, value);
     } else {

@@ -74,8 +74,7 @@ static bool add_local(struct net *net, struct function *function, tree_id key) {
                "it is defined here first");
     return false;
   }
-  *vec_push(net->arena, &function->locals) =
-      (struct local){.name = name, .size = size, .key = key};
+  *vec_push(net->arena, &function->locals) = (struct local){.name = name, .size = size, .key = key};
   return true;
 }
 
@@ -120,7 +119,8 @@ static bool resolve_locals(struct net *net, const struct function *function, siz
       struct expr rest = net->pool; /* as in the net: pi, inf, words of ops, or nothing */
       size_t count = i + 1 < rest.items.count && item->word ? 2 : 1;
       uint32_t id = UINT32_MAX;
-      if (map_find(&net->names, item->name, item->size) != MAP_NONE) {
+      bool known = is_known_word(item) || count == 2; /* pi, inf, perhaps an op's word */
+      if (!known && map_find(&net->names, item->name, item->size) != MAP_NONE) {
         report_add(net->report, item->mark, BP(UNDEFINED_NAME),
                    report_quote(net->report, item->name, item->size));
         report_hint(net->report, "a function sees its own inputs and nodes only");
@@ -150,8 +150,8 @@ static bool emit_nodes(struct net *net, struct function *function) {
   bool fine = true;
   for (size_t i = function->inputs; i < function->locals.count; i++) {
     struct local *local = &function->locals.at[i];
-    fine = emit_local(net, function, tree_next(&net->tree, local->key), false, &local->syntax) &&
-           fine;
+    fine =
+        emit_local(net, function, tree_next(&net->tree, local->key), false, &local->syntax) && fine;
   }
   return fine;
 }
@@ -183,8 +183,7 @@ static bool report_cycle(struct net *net, const struct function *function, uint3
     if (at == index || at == UINT32_MAX) break;
   }
   text_puts(&chain, name);
-  report_add(net->report, tree_mark(&net->tree, local->key), BP(CYCLE), name,
-             text_string(&chain));
+  report_add(net->report, tree_mark(&net->tree, local->key), BP(CYCLE), name, text_string(&chain));
   return false;
 }
 
@@ -297,8 +296,8 @@ void read_functions(struct net *net, tree_id functions) {
 
 /* ---- a call ------------------------------------------------------------------------------------- */
 
-void enter_expression(struct net *net, const char *name, size_t size,
-                      const struct expr_item *items, size_t count) {
+void enter_expression(struct net *net, const char *name, size_t size, const struct expr_item *items,
+                      size_t count) {
   net->group = name;
   net->group_size = size;
   net->group_calls = 0;
@@ -379,8 +378,7 @@ static node_id lower_local(struct instance *instance, const struct local *local)
   size_t size = instance->group_size + 1 + local->size;
   const char *full =
       join_names(net, instance->group, instance->group_size, local->name, local->size);
-  enter_expression(net, full, size, net->pool.items.at + local->syntax.first,
-                   local->syntax.count);
+  enter_expression(net, full, size, net->pool.items.at + local->syntax.first, local->syntax.count);
   node_id first = (node_id)net->graph.nodes.count;
   struct value value;
   if (!lower_syntax(instance, &local->syntax, &value)) return NODE_NONE;
@@ -463,8 +461,8 @@ static node_id finish_with_rules(struct instance *instance, node_id body, const 
   node_id *to = ARENA_ARRAY(net->arena, node_id, function->inputs + 1);
   to[0] = stop_gradient(net, body, name->mark);
   for (unsigned i = 0; i < function->inputs; i++) to[i + 1] = inputs[i];
-  instance->output = graph_add(&net->graph, &function->op, NULL, function->inputs + 1, to,
-                               name->mark, name->text);
+  instance->output =
+      graph_add(&net->graph, &function->op, NULL, function->inputs + 1, to, name->mark, name->text);
   if (instance->output == NODE_NONE) return NODE_NONE;
   bool fine = true;
   for (size_t i = 0; i < function->rules.count; i++) {
@@ -484,8 +482,8 @@ static node_id lower_body(struct instance *instance, const node_id *inputs,
   for (unsigned i = 0; i < function->inputs; i++) {
     instance->values[i] = inputs[i];
     if (function->rules.count && !is_covered(function, i)) /* that its derivative is its alone */
-      instance->values[i] = graph_add(&net->graph, net->words.copy, NULL, 1, &inputs[i],
-                                      name->mark, (struct mark){0, 0});
+      instance->values[i] = graph_add(&net->graph, net->words.copy, NULL, 1, &inputs[i], name->mark,
+                                      (struct mark){0, 0});
   }
   for (size_t i = 0; i < function->order.count; i++) {
     uint32_t at = function->order.at[i];
@@ -637,8 +635,7 @@ static enum outcome call_grad(struct net *net, struct scope *scope, const struct
 
 static enum outcome call_named(struct net *net, struct scope *scope, const struct expr_item *name,
                                struct value *arguments, size_t count, struct value *out) {
-  int64_t at =
-      net->in_value ? MAP_NONE : map_find(&net->function_names, name->name, name->size);
+  int64_t at = net->in_value ? MAP_NONE : map_find(&net->function_names, name->name, name->size);
   if (at != MAP_NONE)
     return call_function(net, scope, net->functions.at[at], name, arguments, count, out);
   bool grad = name->size == 4 && !memcmp(name->name, "grad", 4);

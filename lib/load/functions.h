@@ -17,8 +17,8 @@ void complete_derivatives(struct net *net);
 
 /* Says in whose expression calls are lowered from now on: the calls' nodes are named after it.
  * `items` is that expression; a call that is all of it gives its own name to the group. */
-void enter_expression(struct net *net, const char *name, size_t size,
-                      const struct expr_item *items, size_t count);
+void enter_expression(struct net *net, const char *name, size_t size, const struct expr_item *items,
+                      size_t count);
 
 /* A `call` hook of struct scope: functions, grad(L, v), and what call_source knows. */
 enum outcome call_in_nodes(struct scope *scope, const struct expr_item *name,

@@ -1,5 +1,5 @@
-#include "load/functions.h"
 #include "load/net.h"
+#include "load/functions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +42,7 @@ static bool read_all(struct net *net, int file, const char *path, size_t guess) 
 }
 
 static bool read_file(struct net *net, const char *path) {
+  path = arena_copy(net->arena, path, strlen(path));
   if (!strcmp(path, "-")) return read_all(net, STDIN_FILENO, "<stdin>", 1 << 16);
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return fail_read(net, path, strerror(errno));
@@ -133,8 +134,7 @@ static bool is_note(const struct net *net, tree_id key) {
 }
 
 static void report_twice(struct net *net, tree_id again, tree_id first) {
-  report_add(net->report, tree_mark(&net->tree, again), BP(DUPLICATE_KEY),
-             quote_node(net, again));
+  report_add(net->report, tree_mark(&net->tree, again), BP(DUPLICATE_KEY), quote_node(net, again));
   report_see(net->report, tree_mark(&net->tree, first), "it is defined here first");
 }
 
@@ -301,8 +301,7 @@ static node_id find_part(const struct net *net, const char *name, size_t size) {
   double part;
   size_t rest = size - (size_t)(dot + 1 - name);
   node_id owner = net_find(net, name, (size_t)(dot - name));
-  if (owner == NODE_NONE || number_parse(dot + 1, rest, &part) != NUMBER_INTEGER)
-    return NODE_NONE;
+  if (owner == NODE_NONE || number_parse(dot + 1, rest, &part) != NUMBER_INTEGER) return NODE_NONE;
   for (node_id id = owner; id-- > 0 && is_near(net, id, owner);)
     if (is_part(net, id, owner, part)) return id;
   for (node_id id = owner + 1; id < net->graph.nodes.count && is_near(net, id, owner); id++)
@@ -353,9 +352,9 @@ enum top {
 };
 
 static const struct key top_keys[TOP_COUNT] = {
-    {"bpgraph", true},    {"title", false},  {"description", false}, {"inputs", false},
-    {"parameters", false}, {"constants", false}, {"functions", false}, {"nodes", true},
-    {"output", false},    {"upstream", false}, {"wrt", false},         {"expect", false}};
+    {"bpgraph", true},     {"title", false},     {"description", false}, {"inputs", false},
+    {"parameters", false}, {"constants", false}, {"functions", false},   {"nodes", true},
+    {"output", false},     {"upstream", false},  {"wrt", false},         {"expect", false}};
 
 static void check_version(struct net *net, tree_id id) {
   if (id == TREE_NONE || tree_is(&net->tree, id, "1")) {
@@ -495,9 +494,10 @@ static void read_upstream(struct net *net, tree_id id) {
 
 /* Attaches --set NAME=VALUE to the definition that it replaces. */
 static void take_set(struct net *net, const char *set) {
+  set = arena_copy(net->arena, set, strlen(set)); /* messages point into it */
   const char *equals = strchr(set, '=');
-  const char *name = arena_copy(net->arena, "--set", 5);
-  struct source *source = report_source(net->report, name, set, strlen(set));
+  const struct source *source = report_source(net->report, "--set", set, strlen(set));
+  if (!source) arena_exhausted(net->arena);
   size_t size = equals ? (size_t)(equals - set) : strlen(set);
   struct mark mark = source_mark(source, set, size);
   int64_t at = map_find(&net->names, set, size);
@@ -518,13 +518,12 @@ static void take_set(struct net *net, const char *set) {
 }
 
 node_id net_option_value(struct net *net, const char *option, const char *text) {
-  struct source *source = report_source(net->report, option, text, strlen(text));
-  struct expr_text expr = {.at = text, .size = source->size, .base = source->base};
+  text = arena_copy(net->arena, text, strlen(text)); /* messages point into it */
   size_t first = net->pool.items.count;
+  if (!report_source(net->report, option, text, strlen(text))) arena_exhausted(net->arena);
   struct value value;
   net->in_value = true;
-  bool read = expr_parse(net->arena, net->report, &expr, true, &net->pool) &&
-              resolve_names(net, first) && lower_pool(net, first, &value);
+  bool read = emit_option(net, text) && resolve_names(net, first) && lower_pool(net, first, &value);
   net->in_value = false;
   net->pool.items.count = first;
   return read ? finish_value(net, &value, TREE_NONE, ROLE_LITERAL) : NODE_NONE;
@@ -539,7 +538,8 @@ static int section_of(const struct net *net, tree_id key) {
   const char *nearest = NULL;
   for (int section = 0; section <= SECTION_NODES; section++)
     if (tree_is(&net->tree, key, section_name[section])) return section;
-  if (!report_full(net->report) && !is_note(net, key)) nearest = nearest_key(net, key, top_keys, TOP_COUNT);
+  if (!report_full(net->report) && !is_note(net, key))
+    nearest = nearest_key(net, key, top_keys, TOP_COUNT);
   for (int section = 0; nearest && section <= SECTION_NODES; section++)
     if (!strcmp(nearest, section_name[section])) return section;
   return -1;

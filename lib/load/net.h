@@ -50,8 +50,8 @@ struct wait {
 #define NO_WAIT UINT32_MAX
 
 struct load_options {
-  const char *path;      /* "-": standard input */
-  const char *bytes;     /* the text itself, which `path` is a name for; NULL: read the file */
+  const char *path;  /* "-": standard input */
+  const char *bytes; /* the text itself, which `path` is a name for; NULL: read the file */
   size_t size;
   const char *data_root; /* NULL: the net's own folder */
   size_t set_count;
@@ -130,6 +130,9 @@ bool check_name(struct net *net, tree_id key);
 
 /* Appends the syntax of a constant (a number, an expression, a list of these) to net->pool. */
 bool emit_constant(struct net *net, tree_id value);
+/* The same for the text of an option, in one of the net's sources: a number, a constant expression,
+ * or @FILE. */
+bool emit_option(struct net *net, const char *text);
 /* The same for a start value, with its sources. */
 bool emit_value(struct net *net, tree_id value);
 /* The same for an expression of `nodes` or a formula of `expect`. */
@@ -158,6 +161,9 @@ void emit_call(struct net *net, const char *name, uint32_t count, struct mark ma
 /* Sets each name's definition in the pool from `first` on; false after a report about names that
  * are not defined. */
 bool resolve_names(struct net *net, size_t first);
+/* Whether a name is one of the constants, pi and inf. */
+bool is_known_word(const struct expr_item *item);
+
 /* Says that a name is not defined, and what it may be meant for. */
 void report_undefined(struct net *net, const struct expr_item *item);
 
@@ -176,8 +182,8 @@ void read_expect(struct net *net, tree_id expect);
 bool is_source(const char *name, size_t size);
 
 /* The functions that start values have: zeros, uniform, file ... */
-enum outcome call_source(struct scope *scope, const struct expr_item *name,
-                         struct value *arguments, size_t count, struct value *out);
+enum outcome call_source(struct scope *scope, const struct expr_item *name, struct value *arguments,
+                         size_t count, struct value *out);
 
 /* Checks that values lie in a domain; reports and returns false where they do not. */
 bool check_domain(struct net *net, struct mark mark, enum domain domain, const struct shape *shape,

@@ -42,8 +42,8 @@ static void report_ragged(struct filling *f, tree_id id, unsigned level) {
   else if (node->kind != TREE_LIST)
     text_puts(&why, "a number where its neighbours are lists");
   else
-    text_printf(&why, "%u items where the first list of this level has %lld",
-                (unsigned)node->size, (long long)f->dims.at[level]);
+    text_printf(&why, "%u items where the first list of this level has %lld", (unsigned)node->size,
+                (long long)f->dims.at[level]);
   report_add(f->net->report, tree_mark(&f->net->tree, id), BP(RAGGED), text_string(&why));
   report_hint(f->net->report, "a tensor is rectangular");
   f->outcome = OUTCOME_FAILED;
@@ -128,9 +128,10 @@ void emit_call(struct net *net, const char *name, uint32_t count, struct mark ma
 /* What people write for numbers elsewhere, and what to write instead. */
 static bool report_word(struct net *net, tree_id id) {
   static const char *const truths[][2] = {
-      {"yes", "1"}, {"Yes", "1"},  {"on", "1"},   {"On", "1"},   {"True", "1"}, {"TRUE", "1"},
-      {"no", "0"},  {"No", "0"},   {"off", "0"},  {"Off", "0"},  {"False", "0"}, {"FALSE", "0"},
-      {"nan", ".nan"}, {"NaN", ".nan"}, {"Infinity", ".inf"}, {"-inf", "-.inf"},
+      {"yes", "1"},         {"Yes", "1"},      {"on", "1"},          {"On", "1"},
+      {"True", "1"},        {"TRUE", "1"},     {"no", "0"},          {"No", "0"},
+      {"off", "0"},         {"Off", "0"},      {"False", "0"},       {"FALSE", "0"},
+      {"nan", ".nan"},      {"NaN", ".nan"},   {"Infinity", ".inf"}, {"-inf", "-.inf"},
       {"null", "a number"}, {"~", "a number"}, {"None", "a number"}};
   const char *text = tree_text(&net->tree, id);
   size_t size = tree_at(&net->tree, id)->size;
@@ -154,7 +155,8 @@ static bool resembles_number(const char *text, size_t size) {
   for (size_t i = 0; i < size; i++) {
     char c = text[i];
     bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (based ? !letter && !(c >= '0' && c <= '9') && c != '_' : !c || !strchr("0123456789._, :%", c))
+    if (based ? !letter && !(c >= '0' && c <= '9') && c != '_'
+              : !c || !strchr("0123456789._, :%", c))
       return false;
   }
   return true;
@@ -420,8 +422,13 @@ static bool make_file(struct making *making) {
 }
 
 #define ARG(id, kind, needed, ...)                                                                 \
-  {.name = id, .meaning = "", .type = kind, .required = needed, .fallback = {__VA_ARGS__}}
-#define ARGS(...) (const struct attr_spec[]) { __VA_ARGS__, {.name = NULL} }
+  {                                                                                                \
+    .name = id, .meaning = "", .type = kind, .required = needed, .fallback = { __VA_ARGS__ }       \
+  }
+#define ARGS(...)                                                                                  \
+  (const struct attr_spec[]) {                                                                     \
+    __VA_ARGS__, { .name = NULL }                                                                  \
+  }
 #define SHAPE ARG("shape", ATTR_INTS, true, .given = false)
 #define NUMBER(id, value) ARG(id, ATTR_NUMBER, false, .given = true, .number = value)
 
@@ -519,8 +526,8 @@ static bool list_to_dims(struct scope *scope, const struct value *list, struct d
   if (!value_list(scope, list, &items) || items.list.count > RANK_MOST) return false;
   dims->rank = (unsigned)items.list.count;
   for (size_t i = 0; i < items.list.count; i++) {
-    if (!value_number(scope, &items.list.at[i], &number) || number != floor(number) ||
-        number < 0 || number > 9e15)
+    if (!value_number(scope, &items.list.at[i], &number) || number != floor(number) || number < 0 ||
+        number > 9e15)
       return false;
     dims->at[i] = (int64_t)number;
   }
@@ -535,8 +542,7 @@ static enum outcome apply_shape(struct scope *scope, const struct expr_item *nam
   struct dims wanted;
   if (value->kind == VALUE_FAILED || list->kind == VALUE_FAILED) return OUTCOME_FAILED;
   if (!list_to_dims(scope, list, &wanted)) {
-    report_add(scope->report, name->mark, BP(WRONG_KIND),
-               "shape must be a list of sizes: [2, 3]");
+    report_add(scope->report, name->mark, BP(WRONG_KIND), "shape must be a list of sizes: [2, 3]");
     return OUTCOME_FAILED;
   }
   node_id id = value_node(scope, value);
@@ -605,8 +611,8 @@ static bool report_misplaced(struct scope *scope, const struct expr_item *name) 
   return true;
 }
 
-enum outcome call_source(struct scope *scope, const struct expr_item *name,
-                         struct value *arguments, size_t count, struct value *out) {
+enum outcome call_source(struct scope *scope, const struct expr_item *name, struct value *arguments,
+                         size_t count, struct value *out) {
   struct net *net = scope->context;
   if (name->size == strlen(CALL_SHAPE) && !memcmp(name->name, CALL_SHAPE, name->size))
     return apply_shape(scope, name, &arguments[0], &arguments[1], out);
@@ -673,8 +679,8 @@ static bool emit_mapping(struct net *net, tree_id id) {
   for (size_t i = 0; i <= SOURCES; i++)
     if (found[i] != TREE_NONE) source = i, count++;
   if (count != 1) {
-    fail_at(net, id, BP(BAD_SOURCE), count ? "a value has one source, not several"
-                                           : "a value needs a source");
+    fail_at(net, id, BP(BAD_SOURCE),
+            count ? "a value has one source, not several" : "a value needs a source");
     report_hint(net->report, "one of: value, zeros, ones, full, eye, range, linspace, uniform, "
                              "normal, file");
     return false;
@@ -723,8 +729,7 @@ bool find_domain(const char *name, size_t size, enum domain *out) {
 
 /* The value of a key of a mapping, or TREE_NONE. */
 static tree_id find_key(const struct net *net, tree_id mapping, const char *name) {
-  if (mapping == TREE_NONE || tree_at(&net->tree, mapping)->kind != TREE_MAPPING)
-    return TREE_NONE;
+  if (mapping == TREE_NONE || tree_at(&net->tree, mapping)->kind != TREE_MAPPING) return TREE_NONE;
   for (tree_id key = tree_first(&net->tree, mapping); key != TREE_NONE;) {
     tree_id value = tree_next(&net->tree, key);
     if (tree_is(&net->tree, key, name)) return value;
@@ -840,7 +845,7 @@ static const char *not_spd(struct net *net, const struct shape *shape, const dou
   const char *why = not_symmetric(shape, at);
   if (why) return why;
   size_t n = (size_t)shape->dim[shape->rank - 1];
-  double *work = ARENA_ARRAY(net->arena, double, n * n + 1);
+  double *work = ARENA_ARRAY(net->arena, double, n *n + 1);
   for (size_t m = 0; n && m < shape->size / (n * n); m++) {
     memcpy(work, at + m * n * n, n * n * sizeof *work);
     for (size_t k = 0; k < n; k++) {
@@ -855,12 +860,12 @@ static const char *not_spd(struct net *net, const struct shape *shape, const dou
 
 bool check_domain(struct net *net, struct mark mark, enum domain domain, const struct shape *shape,
                   const double *value) {
-  static const char *(*const checks[])(const struct shape *, const double *) = {
-      [DOMAIN_POSITIVE] = not_positive,
-      [DOMAIN_UNIT] = not_unit,
-      [DOMAIN_SIMPLEX] = not_simplex,
-      [DOMAIN_SYMMETRIC] = not_symmetric,
-      [DOMAIN_LOWER] = not_lower};
+  static const char *(*const checks[])(const struct shape *,
+                                       const double *) = {[DOMAIN_POSITIVE] = not_positive,
+                                                          [DOMAIN_UNIT] = not_unit,
+                                                          [DOMAIN_SIMPLEX] = not_simplex,
+                                                          [DOMAIN_SYMMETRIC] = not_symmetric,
+                                                          [DOMAIN_LOWER] = not_lower};
   const char *why = domain == DOMAIN_SPD ? not_spd(net, shape, value)
                     : domain             ? checks[domain](shape, value)
                                          : NULL;

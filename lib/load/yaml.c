@@ -21,7 +21,7 @@ struct anchor {
 struct level {
   tree_id node, last; /* last: its newest item */
   bool mapping, flow;
-  int64_t anchor;       /* index into anchors, or -1 */
+  int64_t anchor; /* index into anchors, or -1 */
   uint64_t weight_before;
 };
 
@@ -31,9 +31,9 @@ struct reader {
   yaml_event_t event;
   const char *bytes; /* what libyaml reads: the source without a byte order mark */
   size_t size;
-  uint32_t base;  /* the mark of bytes[0] */
-  bool ascii;     /* then characters and bytes are the same */
-  size_t cursor;  /* byte and character offset of the last mark that was translated */
+  uint32_t base; /* the mark of bytes[0] */
+  bool ascii;    /* then characters and bytes are the same */
+  size_t cursor; /* byte and character offset of the last mark that was translated */
   size_t cursor_index;
   struct level levels[DEPTH_MOST + 1];
   int depth;
@@ -81,8 +81,8 @@ static const struct {
      "is a blank missing after ':', or is a text not closed?"},
     {"did not find expected alphabetic or numeric character",
      "YAML reads & as an anchor and * as an alias", "put the expression into quotes"},
-    {"did not find expected whitespace or line break", "YAML reads & as an anchor and * as an alias",
-     "put the expression into quotes"},
+    {"did not find expected whitespace or line break",
+     "YAML reads & as an anchor and * as an alias", "put the expression into quotes"},
     {"did not find expected comment or line break",
      "YAML reads | and > as the start of a text on lines of its own",
      "put the expression into quotes"},
@@ -127,9 +127,8 @@ static bool report_special(struct reader *r, size_t at, size_t from) {
   } else if (is_said(r, "did not find expected ','") && from < (size_t)(line - r->bytes)) {
     report_add(report, start, BP(YAML_SYNTAX), "this bracket is never closed");
     report_see(report, mark, "here something else follows");
-  } else if (is_said(r, "did not find expected key") && (is_before(r, at, "\"") ||
-                                                         is_before(r, at, "'") ||
-                                                         is_before(r, at, "]"))) {
+  } else if (is_said(r, "did not find expected key") &&
+             (is_before(r, at, "\"") || is_before(r, at, "'") || is_before(r, at, "]"))) {
     report_add(report, mark, BP(YAML_SYNTAX), "the value has ended before this");
     report_hint(report, "put the whole expression into quotes");
   } else if (is_said(r, "mapping values are not allowed") && r->bytes + at - line > 1024) {
@@ -176,8 +175,8 @@ static size_t find_odd_break(const char *bytes, size_t size) {
 static bool check_encoding(struct reader *r) {
   struct report *report = r->tree->report;
   const unsigned char *bytes = (const unsigned char *)r->bytes;
-  if (r->size >= 2 && ((bytes[0] == 0xff && bytes[1] == 0xfe) ||
-                       (bytes[0] == 0xfe && bytes[1] == 0xff))) {
+  if (r->size >= 2 &&
+      ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == 0xfe && bytes[1] == 0xff))) {
     report_add(report, mark_at(r, 0, 1), BP(BAD_ENCODING), "the file is UTF-16");
     report_hint(report, "save it as UTF-8");
     return false;
@@ -327,8 +326,7 @@ static bool add_scalar(struct reader *r) {
   bool block = event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
                event->data.scalar.style == YAML_FOLDED_SCALAR_STYLE;
   bool simple = plain && event->start_mark.line == event->end_mark.line;
-  if (block || first + size > r->size ||
-      (!simple && memcmp(r->bytes + first, text, size) != 0)) {
+  if (block || first + size > r->size || (!simple && memcmp(r->bytes + first, text, size) != 0)) {
     node.link = (uint32_t)tree->decoded.count;
     node.flags |= TREE_DECODED;
     *vec_push(tree->arena, &tree->decoded) =
@@ -408,10 +406,9 @@ static bool add_alias(struct reader *r) {
     report_add(report, mark, BP(TOO_MANY_ALIASED), EXPANSION_MOST);
     return false;
   }
-  append(r, (struct tree_node){.start = mark.start,
-                               .link = anchor->node,
-                               .kind = target->kind,
-                               .flags = TREE_ALIAS});
+  append(r,
+         (struct tree_node){
+             .start = mark.start, .link = anchor->node, .kind = target->kind, .flags = TREE_ALIAS});
   return true;
 }
 

@@ -4,12 +4,12 @@
 
 /* What the passes over the graph find out about a node. */
 enum {
-  MARK_NEEDED = 1,  /* its value is wanted */
-  MARK_LEADS = 2,   /* a gradient flows from the output to it */
-  MARK_WANTED = 4,  /* it is, or depends on, something whose gradient is wanted */
-  MARK_TOUCHED = 8, /* something adds to its adjoint already */
-  MARK_TAPE = 16,   /* runs on the tape */
-  MARK_TENSOR = 32, /* needed, and no scalar */
+  MARK_NEEDED = 1,   /* its value is wanted */
+  MARK_LEADS = 2,    /* a gradient flows from the output to it */
+  MARK_WANTED = 4,   /* it is, or depends on, something whose gradient is wanted */
+  MARK_TOUCHED = 8,  /* something adds to its adjoint already */
+  MARK_TAPE = 16,    /* runs on the tape */
+  MARK_TENSOR = 32,  /* needed, and no scalar */
   MARK_BACKWARD = 64 /* computed on the way back, not forward */
 };
 

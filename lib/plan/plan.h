@@ -27,8 +27,8 @@ struct tape_back {
 /* A use of a kernel. */
 struct plan_call {
   node_id node;
-  size_t scratch;   /* offset in a run's scratch */
-  uint32_t fresh;   /* bit k: input k's adjoint is written here first, and the op stores it */
+  size_t scratch; /* offset in a run's scratch */
+  uint32_t fresh; /* bit k: input k's adjoint is written here first, and the op stores it */
 };
 
 /* What a pass does next. */
@@ -48,8 +48,8 @@ struct plan_add {
   node_id to, from;
 };
 
-enum { PLACE_NONE = 0 }; /* offset 0 is nobody's */
-#define PLACE_OUTSIDE SIZE_MAX /* a start node's value: where the graph keeps it */
+enum { PLACE_NONE = 0 };                 /* offset 0 is nobody's */
+#define PLACE_OUTSIDE SIZE_MAX           /* a start node's value: where the graph keeps it */
 #define PLACE_ADJOINT (SIZE_MAX / 2 + 1) /* with an offset: the value is that of an adjoint */
 
 /* A stretch of adjoints that a backward pass starts by clearing. */
@@ -69,8 +69,8 @@ struct plan {
   VEC(struct plan_add) adds;
   VEC(struct span) forward, backward; /* backward: in the order in which it runs */
   VEC(struct stretch) clear;
-  VEC(node_id) starts; /* start nodes whose values a run copies */
-  size_t scalars; /* slots of scalars, at the start of values and adjoints alike */
+  VEC(node_id) starts;          /* start nodes whose values a run copies */
+  size_t scalars;               /* slots of scalars, at the start of values and adjoints alike */
   size_t values, bars, scratch; /* doubles of each */
 };
 

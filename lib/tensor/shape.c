@@ -10,8 +10,7 @@ static size_t hash_dims(const struct dims *dims) {
 }
 
 static bool equals(const struct shape *shape, const struct dims *dims) {
-  return shape->rank == dims->rank &&
-         !memcmp(shape->dim, dims->at, dims->rank * sizeof *dims->at);
+  return shape->rank == dims->rank && !memcmp(shape->dim, dims->at, dims->rank * sizeof *dims->at);
 }
 
 static const struct shape **find_slot(const struct shapes *shapes, const struct dims *dims) {
@@ -59,8 +58,7 @@ const struct shape *shapes_add(struct shapes *shapes, const struct dims *dims) {
   if (*slot) return *slot;
   size_t size;
   if (!count_entries(dims, &size)) return NULL;
-  struct shape *shape =
-      arena_alloc(shapes->arena, sizeof *shape + dims->rank * sizeof *shape->dim);
+  struct shape *shape = arena_alloc(shapes->arena, sizeof *shape + dims->rank * sizeof *shape->dim);
   shape->size = size;
   shape->rank = dims->rank;
   memcpy(shape->dim, dims->at, dims->rank * sizeof *dims->at);
@@ -75,7 +73,9 @@ struct dims make_dims(unsigned rank, const int64_t *at) {
   return dims;
 }
 
-struct dims shape_dims(const struct shape *shape) { return make_dims(shape->rank, shape->dim); }
+struct dims shape_dims(const struct shape *shape) {
+  return make_dims(shape->rank, shape->dim);
+}
 
 bool broadcast_dims(const struct dims *a, const struct dims *b, struct dims *out) {
   const struct dims *longer = a->rank >= b->rank ? a : b, *shorter = longer == a ? b : a;

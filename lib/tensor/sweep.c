@@ -6,7 +6,7 @@ void shape_strides(const struct shape *shape, ptrdiff_t *strides) {
   ptrdiff_t stride = 1;
   for (unsigned i = shape->rank; i-- > 0;) {
     strides[i] = stride;
-    stride *= shape->dim[i];
+    stride = (ptrdiff_t)((size_t)stride * (size_t)shape->dim[i]); /* may wrap where a size is 0 */
   }
 }
 

@@ -16,9 +16,9 @@
 enum { SWEEP_MOST = 4 }; /* operands, the leading shape included */
 
 struct sweep {
-  size_t n;                    /* length of the inner loop */
-  ptrdiff_t step[SWEEP_MOST];  /* each operand's stride in it; 0 where it is repeated */
-  ptrdiff_t at[SWEEP_MOST];    /* where each operand's inner loop starts */
+  size_t n;                   /* length of the inner loop */
+  ptrdiff_t step[SWEEP_MOST]; /* each operand's stride in it; 0 where it is repeated */
+  ptrdiff_t at[SWEEP_MOST];   /* where each operand's inner loop starts */
   bool done;
   unsigned operands, loops; /* outer loops, outermost first */
   size_t count[RANK_MOST], index[RANK_MOST];

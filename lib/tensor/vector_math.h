@@ -6,9 +6,9 @@
  * patterns are used, no product is fused with a sum and no sum is reordered: every compiler, every
  * processor and every place in an array gives the same bits.
  *
- * The largest errors found among 10^9 arguments, in units of the last place: exp 0.80, log 0.87, tanh 2.45
- * (glibc's own: 0.51, 0.52, 2.2).  Zeros of either sign, infinities, NaN, overflow and subnormal
- * numbers are as in <math.h>.  tests/unit/test_vector_math.c holds them to that. */
+ * The largest errors found among 10^9 arguments, in units of the last place: exp 0.80, log 0.87,
+ * tanh 2.45 (glibc's own: 0.51, 0.52, 2.2).  Zeros of either sign, infinities, NaN, overflow and
+ * subnormal numbers are as in <math.h>.  tests/unit/test_vector_math.c holds them to that. */
 #ifndef BPGRAPH_TENSOR_VECTOR_MATH_H
 #define BPGRAPH_TENSOR_VECTOR_MATH_H
 

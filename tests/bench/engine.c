@@ -98,8 +98,8 @@ static double time_tape(const char *path, int repeats) {
   double nodes = (double)loaded.result.plan.tape.count;
   double there = median(forward, repeats) * 1e6 / nodes;
   double back = median(backward, repeats) * 1e6 / nodes;
-  printf("%9.0f scalar nodes     forward %6.2f  reverse %6.2f  both %6.2f ns a node\n", nodes, there,
-         back, there + back);
+  printf("%9.0f scalar nodes     forward %6.2f  reverse %6.2f  both %6.2f ns a node\n", nodes,
+         there, back, there + back);
   free(forward), free(backward);
   arena_free(&loaded.arena);
   return there + back;
@@ -223,8 +223,8 @@ static void time_mlp(const char *path, int repeats) {
   if (!isfinite(loss)) exit(3); /* and nothing was optimised away */
   print_ratio("MLP 784-128-10, batch 64", raw, ours, repeats);
   arena_free(&loaded.arena);
-  double *buffers[] = {net.x,  net.w1,  net.b1,  net.w2,  net.b2,  net.t, net.h,   net.s,
-                       net.ds, net.dh,  net.dw1, net.db1, net.dw2, net.db2, raw, ours};
+  double *buffers[] = {net.x,  net.w1, net.b1,  net.w2,  net.b2,  net.t,   net.h, net.s,
+                       net.ds, net.dh, net.dw1, net.db1, net.dw2, net.db2, raw,   ours};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) free(buffers[i]);
 }
 

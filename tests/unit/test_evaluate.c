@@ -108,8 +108,8 @@ static void test_wrong_questions(void **state) {
   static const struct {
     struct evaluate_options options;
     unsigned code;
-  } cases[] = {{{.of = "nobody"}, 113}, {{.wrt = "w,nobody"}, 113}, {{.wrt = "c"}, 505},
-               {{.upstream = "["}, 401}, {{.upstream = "x"}, 404},  {{.upstream = "[1]"}, 504}};
+  } cases[] = {{{.of = "nobody"}, 113},  {{.wrt = "w,nobody"}, 113}, {{.wrt = "c"}, 505},
+               {{.upstream = "["}, 401}, {{.upstream = "x"}, 404},   {{.upstream = "[1]"}, 504}};
   load(simple);
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     report_init(&report, &arena);

@@ -19,9 +19,9 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *at, size_t size);
 int __wrap_posix_memalign(void **out, size_t align, size_t size);
 
-static size_t asked;             /* allocations so far */
+static size_t asked;              /* allocations so far */
 static size_t failing = SIZE_MAX; /* the one that fails, from 1 */
-static bool for_good;            /* so do all that come after it */
+static bool for_good;             /* so do all that come after it */
 
 static bool fails(void) {
   asked++;
@@ -40,30 +40,29 @@ int __wrap_posix_memalign(void **out, size_t align, size_t size) {
 
 /* ---- what is tried ----------------------------------------------------------------------- */
 
-static const char good[] =
-    "bpgraph: 1\n"
-    "title: a bit of everything\n"
-    "x-note: &two [1, 2]\n"
-    "inputs:\n"
-    "  x: *two\n"
-    "  λ: {value: [[0.5, 2/3]], shape: [2], domain: positive}\n"
-    "  f: {file: examples/data/features.npy}\n"
-    "  t: {file: examples/data/targets.csv}\n"
-    "parameters:\n"
-    "  W: {uniform: {shape: [2, 2], low: -1, high: 1}}\n"
-    "  v: {file: examples/data/weights.json}\n"
-    "  unused: 1\n"
-    "constants: {z: {zeros: [2]}, n: {normal: {shape: [2], seed: 1}}}\n"
-    "nodes:\n"
-    "  L: >\n"
-    "    sum(h * x) +\n"
-    "    sum(p) + log(s)\n"
-    "  h: \"relu(W @ x + z) ** 2\"\n"
-    "  p: {op: softmax, inputs: [c], axis: 0}\n"
-    "  c: concat(h, x[::-1], λ, n, axis=0)\n"
-    "  s: 1 + 0 * (sum(f) + sum(t) + sum(v))\n"
-    "output: L\n"
-    "expect: {gradients: {p: 1 + 0 * p}, values: {s: 1}}\n";
+static const char good[] = "bpgraph: 1\n"
+                           "title: a bit of everything\n"
+                           "x-note: &two [1, 2]\n"
+                           "inputs:\n"
+                           "  x: *two\n"
+                           "  λ: {value: [[0.5, 2/3]], shape: [2], domain: positive}\n"
+                           "  f: {file: examples/data/features.npy}\n"
+                           "  t: {file: examples/data/targets.csv}\n"
+                           "parameters:\n"
+                           "  W: {uniform: {shape: [2, 2], low: -1, high: 1}}\n"
+                           "  v: {file: examples/data/weights.json}\n"
+                           "  unused: 1\n"
+                           "constants: {z: {zeros: [2]}, n: {normal: {shape: [2], seed: 1}}}\n"
+                           "nodes:\n"
+                           "  L: >\n"
+                           "    sum(h * x) +\n"
+                           "    sum(p) + log(s)\n"
+                           "  h: \"relu(W @ x + z) ** 2\"\n"
+                           "  p: {op: softmax, inputs: [c], axis: 0}\n"
+                           "  c: concat(h, x[::-1], λ, n, axis=0)\n"
+                           "  s: 1 + 0 * (sum(f) + sum(t) + sum(v))\n"
+                           "output: L\n"
+                           "expect: {gradients: {p: 1 + 0 * p}, values: {s: 1}}\n";
 
 static const char zipped[] = "bpgraph: 1\ninputs: {m: {file: examples/data/model.npz, key: b}}\n"
                              "nodes: {L: sum(m)}\n";
@@ -130,7 +129,8 @@ static void check_every_allocation(const char *text, bool is_good, bp_severity l
       bool same = out.worst == whole.worst && out.evaluated == whole.evaluated &&
                   !memcmp(&out.value, &whole.value, sizeof out.value);
       bool failed = out.worst >= least && !out.evaluated;
-      if (!same && !failed) print_error("allocation %zu of %zu, severity %d\n", at, count, out.worst);
+      if (!same && !failed)
+        print_error("allocation %zu of %zu, severity %d\n", at, count, out.worst);
       assert_true(same || failed);
       failures += !same || out.exported != whole.exported;
     }

@@ -50,11 +50,13 @@ static const char *written(const struct expr_item *item, const char *const *oper
   case EXPR_TRUTH: return item->number != 0 ? "true" : "false";
   case EXPR_NONE: return "_";
   case EXPR_NAME: text_add(&text, item->name, item->size); return text_string(&text);
-  case EXPR_TEXT: text_printf(&text, "\"%.*s\"", (int)item->size, item->name);
+  case EXPR_TEXT:
+    text_printf(&text, "\"%.*s\"", (int)item->size, item->name);
     return text_string(&text);
   case EXPR_SYMBOL: text_printf(&text, "(%s", symbol_text[item->symbol]), tail = ")"; break;
   case EXPR_CALL: text_printf(&text, "(%.*s", (int)item->size, item->name), tail = ")"; break;
-  case EXPR_MEMBER: text_printf(&text, "(.%.*s", (int)item->size, item->name), count = 1, tail = ")";
+  case EXPR_MEMBER:
+    text_printf(&text, "(.%.*s", (int)item->size, item->name), count = 1, tail = ")";
     break;
   case EXPR_KEYWORD: text_printf(&text, "%.*s=", (int)item->size, item->name), count = 1; break;
   case EXPR_INDEX: head = "([]", count = item->count + 1, tail = ")"; break;
@@ -154,9 +156,9 @@ static void test_precedence_is_pythons(void **state) {
 static void test_a_minus_before_a_number_belongs_to_it(void **state) {
   (void)state;
   static const struct meaning cases[] = {
-      {"-2", "-2"},          {"-2 * a", "(* -2 a)"}, {"--2", "2"},     {"a - 2", "(- a 2)"},
-      {"a-2", "(- a 2)"},    {"a ** -2", "(** a -2)"}, {"+2", "2"},
-      {"-2 ** 2", "(- (** 2 2))"}, {"-(2)", "-2"},
+      {"-2", "-2"},         {"-2 * a", "(* -2 a)"},      {"--2", "2"},
+      {"a - 2", "(- a 2)"}, {"a-2", "(- a 2)"},          {"a ** -2", "(** a -2)"},
+      {"+2", "2"},          {"-2 ** 2", "(- (** 2 2))"}, {"-(2)", "-2"},
   };
   check_meanings(parse_net, cases, COUNT_OF(cases));
 }
@@ -267,17 +269,43 @@ static void test_faults_have_a_code_and_a_place(void **state) {
     const char *text;
     unsigned code;
     size_t column;
-  } cases[] = {
-      {"", 401, 0},        {"a +", 401, 0},       {"a b", 401, 3},     {"a + * b", 401, 5},
-      {"(a", 401, 0},      {"a)", 401, 2},        {"f(a", 401, 0},     {"f(a b)", 401, 5},
-      {"f(,)", 401, 3},    {"a[", 401, 0},        {"a[]", 401, 0},     {"a[1", 401, 0},
-      {"[1, 2", 401, 0},   {"a ^ b", 401, 3},     {"a'", 401, 2},      {"2x", 401, 0},
-      {"2 x", 401, 3},     {"x.sum()", 401, 3},   {"a < b < c", 401, 7}, {"a && b", 401, 3},
-      {"a = b", 401, 3},   {"a // b", 401, 3},    {"a % b", 401, 3},   {"not a", 401, 5},
-      {"a and b", 401, 3}, {"a if b", 401, 3},    {"\"abc", 401, 1},   {"a \xe2\x88\x92 b", 401, 3},
-      {"x\xc2\xb2", 401, 2}, {"f(a=1, b)", 401, 8}, {"a.", 401, 0},    {"1e400", 303, 1},
-      {"a ? b", 401, 3},   {"a; b", 401, 2},      {"{a}", 401, 1},     {"a\\b", 401, 2},
-      {"\xce\xbb \xce\xb8", 401, 3}};
+  } cases[] = {{"", 401, 0},
+               {"a +", 401, 0},
+               {"a b", 401, 3},
+               {"a + * b", 401, 5},
+               {"(a", 401, 0},
+               {"a)", 401, 2},
+               {"f(a", 401, 0},
+               {"f(a b)", 401, 5},
+               {"f(,)", 401, 3},
+               {"a[", 401, 0},
+               {"a[]", 401, 0},
+               {"a[1", 401, 0},
+               {"[1, 2", 401, 0},
+               {"a ^ b", 401, 3},
+               {"a'", 401, 2},
+               {"2x", 401, 0},
+               {"2 x", 401, 3},
+               {"x.sum()", 401, 3},
+               {"a < b < c", 401, 7},
+               {"a && b", 401, 3},
+               {"a = b", 401, 3},
+               {"a // b", 401, 3},
+               {"a % b", 401, 3},
+               {"not a", 401, 5},
+               {"a and b", 401, 3},
+               {"a if b", 401, 3},
+               {"\"abc", 401, 1},
+               {"a \xe2\x88\x92 b", 401, 3},
+               {"x\xc2\xb2", 401, 2},
+               {"f(a=1, b)", 401, 8},
+               {"a.", 401, 0},
+               {"1e400", 303, 1},
+               {"a ? b", 401, 3},
+               {"a; b", 401, 2},
+               {"{a}", 401, 1},
+               {"a\\b", 401, 2},
+               {"\xce\xbb \xce\xb8", 401, 3}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct expr expr;
     report.messages.count = 0;
@@ -307,7 +335,7 @@ static char *repeat(const char *piece, size_t times, const char *middle, const c
 
 static void test_nesting_is_bounded(void **state) {
   (void)state;
-  static const char *const nests[][3] = {{"(", "a", ")"},  {"-", "a", ""},    {"f(", "a", ")"},
+  static const char *const nests[][3] = {{"(", "a", ")"},  {"-", "a", ""},     {"f(", "a", ")"},
                                          {"a[", "0", "]"}, {"a ** ", "a", ""}, {"[", "1", "]"},
                                          {"+", "a", ""},   {"f(k=", "a", ")"}};
   for (size_t i = 0; i < COUNT_OF(nests); i++) {

@@ -55,8 +55,8 @@ static void test_nothing_where_there_is_nothing(void **state) {
   bp_result *result = bp_evaluate(net, &(bp_evaluate_options){.wrt = "b"});
   assert_null(bp_value(result, "nobody", NULL));
   assert_null(bp_gradient(result, "nobody", NULL));
-  assert_null(bp_gradient(result, "c", NULL)); /* a constant */
-  assert_null(bp_gradient(result, "W", NULL)); /* not asked for */
+  assert_null(bp_gradient(result, "c", NULL));     /* a constant */
+  assert_null(bp_gradient(result, "W", NULL));     /* not asked for */
   assert_non_null(bp_gradient(result, "y", NULL)); /* on the way */
   bp_result_free(result);
   bp_net_free(net);
@@ -134,8 +134,8 @@ static void test_data_stay_inside_their_root(void **state) {
   bp_net *net = parse(net_text);
   assert_true(bp_net_ok(net));
   bp_net_free(net);
-  net = bp_net_parse("net.yaml", net_text, strlen(net_text),
-                     &(bp_load_options){.data_root = "lib"});
+  net =
+      bp_net_parse("net.yaml", net_text, strlen(net_text), &(bp_load_options){.data_root = "lib"});
   assert_true(said(net, "[BP018]"));
   bp_net_free(net);
 }

@@ -121,12 +121,15 @@ static void test_attributes_are_constants_before_anything_runs(void **state) {
 static void test_slices_have_the_shape_of_numpys(void **state) {
   (void)state;
   static const char *const cases[][2] = {
-      {"X[0]", "[3]"},          {"X[-1, 2]", "[]"},        {"X[1:3]", "[2, 3]"},
-      {"X[:, 0]", "[4]"},       {"X[1:, ::2]", "[3, 2]"},  {"X[::-1]", "[4, 3]"},
-      {"X[3:1]", "[0, 3]"},     {"X[-9:9]", "[4, 3]"},     {"X[k:]", "[2, 3]"},
-      {"X[:k, k]", "[2]"},      {"X[i]", "[2, 3]"},        {"X[:, i]", "[4, 2]"},
-      {"T[0][1][2]", "[]"},     {"T[:, 1:2]", "[2, 1, 3]"}, {"T[1, :, i]", "[4, 2]"},
-      {"v[v.shape[0] - 1]", "[]"}, {"X.T[0]", "[4]"},      {"T.mT[0]", "[3, 4]"},
+      {"X[0]", "[3]"},          {"X[-1, 2]", "[]"},
+      {"X[1:3]", "[2, 3]"},     {"X[:, 0]", "[4]"},
+      {"X[1:, ::2]", "[3, 2]"}, {"X[::-1]", "[4, 3]"},
+      {"X[3:1]", "[0, 3]"},     {"X[-9:9]", "[4, 3]"},
+      {"X[k:]", "[2, 3]"},      {"X[:k, k]", "[2]"},
+      {"X[i]", "[2, 3]"},       {"X[:, i]", "[4, 2]"},
+      {"T[0][1][2]", "[]"},     {"T[:, 1:2]", "[2, 1, 3]"},
+      {"T[1, :, i]", "[4, 2]"}, {"v[v.shape[0] - 1]", "[]"},
+      {"X.T[0]", "[4]"},        {"T.mT[0]", "[3, 4]"},
       {"X[:]", "[4, 3]"},       {"X[:, :]", "[4, 3]"},
   };
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -146,7 +149,8 @@ static void test_a_whole_slice_copies(void **state) {
 static void test_start_values_are_constant_expressions(void **state) {
   (void)state;
   load("bpgraph: 1\nconstants:\n  a: b * 2\n  b: pi / 8\n  c: [1, 2 ** 3, \"c2.shape[0]\"]\n"
-       "  c2: {zeros: [7]}\n  t: [[pi, -a], [1/3, inf]]\ninputs: {x: a, y: {full: {shape: c, value: b}}}\n"
+       "  c2: {zeros: [7]}\n  t: [[pi, -a], [1/3, inf]]\ninputs: {x: a, y: {full: {shape: c, "
+       "value: b}}}\n"
        "nodes: {L: x * sum(y)}\n");
   assert_true(*node("a")->value == acos(-1) / 8 * 2);
   assert_true(node("c")->value[2] == 7);
@@ -198,14 +202,14 @@ static void test_random_values_come_from_the_name_or_the_seed(void **state) {
        "  b: {uniform: {shape: [50], low: 2, high: 3}}\n"
        "  c: {uniform: {shape: [50], low: 2, high: 3, seed: 1}}\n"
        "  d: {uniform: {shape: [50], low: 2, high: 3, seed: 1}}\n"
-       "  e: {normal: {shape: [1000], mean: 5, std: 0.1}}\nnodes: {L: sum(a + b + c + d) + sum(e)}\n");
+       "  e: {normal: {shape: [1000], mean: 5, std: 0.1}}\nnodes: {L: sum(a + b + c + d) + "
+       "sum(e)}\n");
   assert_memory_not_equal(node("a")->value, node("b")->value, 400);
   assert_memory_equal(node("c")->value, node("d")->value, 400);
   double mean = 0;
   for (int i = 0; i < 1000; i++) mean += node("e")->value[i] / 1000;
   assert_true(fabs(mean - 5) < 0.02);
-  for (int i = 0; i < 50; i++)
-    assert_true(node("a")->value[i] >= 2 && node("a")->value[i] < 3);
+  for (int i = 0; i < 50; i++) assert_true(node("a")->value[i] >= 2 && node("a")->value[i] < 3);
 }
 
 static void test_aliases_repeat_values(void **state) {
@@ -224,21 +228,36 @@ static void test_faults_have_a_code(void **state) {
   static const struct {
     const char *expression;
     unsigned code;
-  } cases[] = {
-      {"nobody + 1", 107}, {"foo(v)", 201},          {"exp(v, v)", 202},      {"X @ s", 203},
-      {"v + i", 203},      {"v.T", 406},             {"T.T", 406},            {"sum(X, dim=0)", 205},
-      {"reshape(X)", 206}, {"sum(X, axis=true)", 207}, {"sum(X, axis=0, axis=1)", 208},
-      {"sum(X, axis=s)", 207}, {"X[4]", 407},        {"X[0, 0, 0]", 407},     {"X[0.5]", 407},
-      {"v[::0]", 407},     {"reshape(X, shape=[5, -1])", 203}, {"sum(X, axis=2)", 203},
-      {"concat([1, 2], v, axis=5)", 203}, {"X[s:]", 404}, {"v.foo", 401}};
+  } cases[] = {{"nobody + 1", 107},
+               {"foo(v)", 201},
+               {"exp(v, v)", 202},
+               {"X @ s", 203},
+               {"v + i", 203},
+               {"v.T", 406},
+               {"T.T", 406},
+               {"sum(X, dim=0)", 205},
+               {"reshape(X)", 206},
+               {"sum(X, axis=true)", 207},
+               {"sum(X, axis=0, axis=1)", 208},
+               {"sum(X, axis=s)", 207},
+               {"X[4]", 407},
+               {"X[0, 0, 0]", 407},
+               {"X[0.5]", 407},
+               {"v[::0]", 407},
+               {"reshape(X, shape=[5, -1])", 203},
+               {"sum(X, axis=2)", 203},
+               {"concat([1, 2], v, axis=5)", 203},
+               {"X[s:]", 404},
+               {"v.foo", 401}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     struct text text;
     report_init(&report, &arena);
     text_init(&text, &arena, NULL, NULL);
-    text_printf(&text,
-                "bpgraph: 1\ninputs: {s: 2, v: [1, 2, 3], X: {ones: [4, 3]}, T: {ones: [2, 4, 3]}}\n"
-                "constants: {i: [0, 2]}\nnodes:\n  y: %s\n",
-                cases[i].expression);
+    text_printf(
+        &text,
+        "bpgraph: 1\ninputs: {s: 2, v: [1, 2, 3], X: {ones: [4, 3]}, T: {ones: [2, 4, 3]}}\n"
+        "constants: {i: [0, 2]}\nnodes:\n  y: %s\n",
+        cases[i].expression);
     bool loaded = try_load(text_string(&text));
     if (loaded || said(cases[i].code) != 1)
       print_error("%s: %s\n", cases[i].expression,
@@ -251,9 +270,10 @@ static void test_faults_have_a_code(void **state) {
 
 static void test_all_faults_of_a_file_are_reported(void **state) {
   (void)state;
-  assert_false(try_load("bpgraph: 1\ninptus: {}\ninputs: {x: [1, 2], y: \"1\", 1z: 2, x: 3}\n"
-                        "nodes:\n  a: x @ x.T + foo(x) + nobody\n  b: a + 1\n  c: x +\n  d: e\n  e: d\n"
-                        "output: f\n"));
+  assert_false(
+      try_load("bpgraph: 1\ninptus: {}\ninputs: {x: [1, 2], y: \"1\", 1z: 2, x: 3}\n"
+               "nodes:\n  a: x @ x.T + foo(x) + nobody\n  b: a + 1\n  c: x +\n  d: e\n  e: d\n"
+               "output: f\n"));
   static const unsigned codes[] = {101, 302, 105, 10, 406, 201, 401, 108};
   for (size_t i = 0; i < COUNT_OF(codes); i++) {
     if (!said(codes[i])) print_error("BP%u\n", codes[i]);

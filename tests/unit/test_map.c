@@ -38,9 +38,9 @@ static void test_the_first_value_of_a_name_stays(void **state) {
 
 static void test_names_differ_by_every_byte_and_by_length(void **state) {
   (void)state;
-  static const char *const names[] = {"",         "a",         "aa",        "aaaaaaaa", "aaaaaaaaa",
-                                      "aaaaaaab", "baaaaaaa",  "a1",        "a01",      "a001",
-                                      "1",        "01",        "\xce\xbb", "\xce\xbc", "A"};
+  static const char *const names[] = {"",         "a",        "aa",       "aaaaaaaa", "aaaaaaaaa",
+                                      "aaaaaaab", "baaaaaaa", "a1",       "a01",      "a001",
+                                      "1",        "01",       "\xce\xbb", "\xce\xbc", "A"};
   struct map map = {0};
   for (uint32_t i = 0; i < COUNT_OF(names); i++)
     assert_int_equal(map_add(&arena, &map, names[i], strlen(names[i]), i), MAP_NONE);

@@ -78,8 +78,8 @@ static void test_numbers_of_the_core_schema(void **state) {
     if (kind != numbers[i].kind) print_error("%s\n", numbers[i].text);
     assert_int_equal(kind, numbers[i].kind);
     if (kind == NUMBER_TOO_LARGE) continue;
-    bool same = isnan(numbers[i].value) ? isnan(value)
-                                        : !memcmp(&value, &numbers[i].value, sizeof value);
+    bool same =
+        isnan(numbers[i].value) ? isnan(value) : !memcmp(&value, &numbers[i].value, sizeof value);
     if (!same) print_error("%s is %.17g\n", numbers[i].text, value);
     assert_true(same);
   }
@@ -89,15 +89,16 @@ static void test_numbers_of_the_core_schema(void **state) {
 static void test_what_is_no_number(void **state) {
   (void)state;
   static const char *const texts[] = {
-      "",      " ",     "1 ",    " 1",     "-",       "+",     ".",     "e3",     ".e3",
-      "1e",    "1e+",   "1e-",   "--1",    "+-1",     "- 1",   "1_000", "1,000",  "0b101",
-      "0X10",  "0O17",  "0x",    "0o",     "0o8",     "0xg",   "-0x10", "+0o17",  "0x1p3",
-      "0x1.8", "inf",   "nan",   "NaN",    "Infinity", "-inf", ".iNF",  ".naN",   "+.nan",
-      "-.nan", "1.2.3", "1e3.5", "1f",     "1d0",     "1:30",  "yes",   "true",   "~",
-      "null",  "x",     "1x",    "\xd9\xa1", "1e3e4",  "..5",   "1..",   "++1",    "0x-1"};
+      "",      " ",     "1 ",    " 1",       "-",        "+",    ".",     "e3",    ".e3",
+      "1e",    "1e+",   "1e-",   "--1",      "+-1",      "- 1",  "1_000", "1,000", "0b101",
+      "0X10",  "0O17",  "0x",    "0o",       "0o8",      "0xg",  "-0x10", "+0o17", "0x1p3",
+      "0x1.8", "inf",   "nan",   "NaN",      "Infinity", "-inf", ".iNF",  ".naN",  "+.nan",
+      "-.nan", "1.2.3", "1e3.5", "1f",       "1d0",      "1:30", "yes",   "true",  "~",
+      "null",  "x",     "1x",    "\xd9\xa1", "1e3e4",    "..5",  "1..",   "++1",   "0x-1"};
   for (size_t i = 0; i < COUNT_OF(texts); i++) {
     double value;
-    if (parse(texts[i], &value) != NUMBER_NONE) print_error("'%s' is taken for a number\n", texts[i]);
+    if (parse(texts[i], &value) != NUMBER_NONE)
+      print_error("'%s' is taken for a number\n", texts[i]);
     assert_int_equal(parse(texts[i], &value), NUMBER_NONE);
   }
   double value;
@@ -173,7 +174,8 @@ static void check_shortest(double value) {
   const char *text = format(value);
   double back;
   enum number_kind kind = number_parse(text, strlen(text), &back);
-  if ((kind != NUMBER_INTEGER && kind != NUMBER_FLOAT) || memcmp(&back, &value, sizeof value) != 0) {
+  if ((kind != NUMBER_INTEGER && kind != NUMBER_FLOAT) ||
+      memcmp(&back, &value, sizeof value) != 0) {
     print_error("%.17g is written %s, which reads back as %.17g\n", value, text, back);
     fail();
   }
@@ -205,14 +207,22 @@ static void test_the_shortest_text_reads_back(void **state) {
 
 static void test_hard_cases_read_back(void **state) {
   (void)state;
-  static const double hard[] = {2.2250738585072011e-308, 2.2250738585072014e-308,
-                                4.9406564584124654e-324, 1.7976931348623157e308,
-                                9007199254740991,        9007199254740992,
-                                1.1805916207174113e21,   5.3169120e-27,
-                                9.5e-5,                  1e22,
-                                1e23,                    8.41e21,
-                                9.109e-31,               2.9802322387695312e-8,
-                                5e-324,                  0.1 + 0.2};
+  static const double hard[] = {2.2250738585072011e-308,
+                                2.2250738585072014e-308,
+                                4.9406564584124654e-324,
+                                1.7976931348623157e308,
+                                9007199254740991,
+                                9007199254740992,
+                                1.1805916207174113e21,
+                                5.3169120e-27,
+                                9.5e-5,
+                                1e22,
+                                1e23,
+                                8.41e21,
+                                9.109e-31,
+                                2.9802322387695312e-8,
+                                5e-324,
+                                0.1 + 0.2};
   for (size_t i = 0; i < COUNT_OF(hard); i++) {
     check_shortest(hard[i]);
     check_shortest(-hard[i]);

@@ -18,7 +18,8 @@ static void make_plan(const struct plan_options *options) {
 static void run_net(const char *wrt) {
   node_id ids[32];
   size_t count = 0;
-  for (char *name = strtok(arena_copy(&arena, wrt, strlen(wrt)), " "); name; name = strtok(NULL, " "))
+  for (char *name = strtok(arena_copy(&arena, wrt, strlen(wrt)), " "); name;
+       name = strtok(NULL, " "))
     ids[count++] = id(name);
   make_plan(&(struct plan_options){.output = net.output, .wrt = ids, .wrt_count = count});
   run_make(&run, &arena, &plan);
@@ -35,8 +36,7 @@ static bool has_gradient(const char *name) { return run_bar(&run, id(name)) != N
 static size_t forward_steps(void) { return plan.tape.count + plan.calls.count; }
 static size_t backward_steps(void) {
   size_t calls = 0;
-  for (size_t i = 0; i < plan.backward.count; i++)
-    calls += plan.backward.at[i].kind != SPAN_TAPE;
+  for (size_t i = 0; i < plan.backward.count; i++) calls += plan.backward.at[i].kind != SPAN_TAPE;
   return plan.back.count + calls;
 }
 
@@ -45,8 +45,7 @@ static size_t backward_steps(void) {
 static void check_topological(void) {
   for (node_id i = 0; i < net.graph.nodes.count; i++) {
     const struct node *node = graph_node(&net.graph, i);
-    for (unsigned k = 0; k < node->count; k++)
-      assert_true(graph_inputs(&net.graph, node)[k] < i);
+    for (unsigned k = 0; k < node->count; k++) assert_true(graph_inputs(&net.graph, node)[k] < i);
   }
 }
 
@@ -62,7 +61,7 @@ static void test_what_must_wait_waits_and_no_longer(void **state) {
   load("bpgraph: 1\nnodes:\n  L: a + z\n  a: b * x\n  free: x + 1\n  b: x + c\n  c: x\n  z: x + 2\n"
        "inputs: {x: 1}\noutput: L\n");
   check_topological();
-  assert_true(id("free") < id("b"));  /* it waits for x only, which comes last */
+  assert_true(id("free") < id("b")); /* it waits for x only, which comes last */
   assert_true(id("c") < id("b") && id("b") < id("a") && id("a") < id("L"));
 }
 
@@ -91,7 +90,8 @@ static void test_any_order_of_the_file_gives_the_same(void **state) {
   uint64_t random = 5;
   double values[4], gradients[4];
   for (int turn = 0; turn < 4; turn++) {
-    for (size_t i = 0; i < N; i++) order[i] = turn % 2 ? i : N - 1 - i; /* the right way, reversed */
+    for (size_t i = 0; i < N; i++)
+      order[i] = turn % 2 ? i : N - 1 - i; /* the right way, reversed */
     for (size_t i = N - 1; turn > 1 && i > 0; i--) {
       size_t k = next_random(&random) % (i + 1), kept = order[i];
       order[i] = order[k], order[k] = kept;
@@ -124,7 +124,8 @@ static void test_only_what_lies_between_wrt_and_output_is_differentiated(void **
   load("bpgraph: 1\ninputs: {x: 2, X: [1, 2]}\nparameters: {w: 3, v: 4}\nnodes:\n  a: x * 2\n"
        "  b: w * a\n  c: v ** 2\n  d: sum(X * w)\n  aside: exp(w)\n  L: b + c + d\noutput: L\n");
   run_net("w");
-  static const char *const in[] = {"w", "b", "d", "L", "d.1"}, *const out[] = {"x", "a", "v", "c", "X"};
+  static const char *const in[] = {"w", "b", "d", "L", "d.1"}, *const out[] = {"x", "a", "v", "c",
+                                                                               "X"};
   for (size_t i = 0; i < COUNT_OF(in); i++) assert_true(has_gradient(in[i]));
   for (size_t i = 0; i < COUNT_OF(out); i++) assert_false(has_gradient(out[i]));
   assert_false(has_value("aside")); /* it does not lead to the output */
@@ -149,7 +150,8 @@ static void test_everything_is_where_everything_is_wanted(void **state) {
   (void)state;
   load("bpgraph: 1\ninputs: {x: 2}\nconstants: {c: 3}\nnodes:\n  a: x * c\n  aside: x + c\n"
        "  b: a > 5\n  L: a * b\noutput: L\n");
-  make_plan(&(struct plan_options){.output = net.output, .all_values = true, .all_gradients = true});
+  make_plan(
+      &(struct plan_options){.output = net.output, .all_values = true, .all_gradients = true});
   run_make(&run, &arena, &plan);
   assert_true(run_forward(&run));
   run_backward(&run, NULL);
@@ -181,8 +183,9 @@ static void test_a_diamond_adds_up(void **state) {
 
 static void test_a_node_that_is_used_twice_by_one(void **state) {
   (void)state;
-  load("bpgraph: 1\ninputs: {x: 3, v: [1, 2], W: [[1, 2], [3, 4]]}\nnodes:\n  a: x * x\n  b: x - x\n"
-       "  c: v * v\n  d: sum(W @ W)\n  L: a + b + sum(c) + d\n");
+  load(
+      "bpgraph: 1\ninputs: {x: 3, v: [1, 2], W: [[1, 2], [3, 4]]}\nnodes:\n  a: x * x\n  b: x - x\n"
+      "  c: v * v\n  d: sum(W @ W)\n  L: a + b + sum(c) + d\n");
   run_net("x v W");
   assert_true(gradient("x") == 6);
   assert_true(run_bar(&run, id("v"))[1] == 4);
@@ -262,7 +265,8 @@ static void test_a_chain_of_tensors(void **state) {
   load(text_string(&text));
   run_net("n0");
   assert_true(run_value(&run, net.output)[1] == 2);
-  assert_true(run_bar(&run, id("n0"))[1] == 1); /* upstream is given to run_backward, not the net's */
+  assert_true(run_bar(&run, id("n0"))[1] ==
+              1); /* upstream is given to run_backward, not the net's */
 }
 
 /* ---- runs -------------------------------------------------------------------------------- */
@@ -300,8 +304,8 @@ static void test_runs_of_one_plan_are_apart(void **state) {
   (void)state;
   load(mixed);
   node_id wrt[] = {id("x"), id("s"), id("W")};
-  make_plan(&(struct plan_options){
-      .output = net.output, .wrt = wrt, .wrt_count = 3, .own_starts = true});
+  make_plan(
+      &(struct plan_options){.output = net.output, .wrt = wrt, .wrt_count = 3, .own_starts = true});
   struct run runs[2];
   for (int i = 0; i < 2; i++) run_make(&runs[i], &arena, &plan);
   double *s = (double *)run_value(&runs[1], id("s")), *x = (double *)run_value(&runs[1], id("x"));
@@ -351,8 +355,9 @@ static void test_more_than_the_machine_has_is_refused(void **state) {
   (void)state;
   load("bpgraph: 1\ninputs: {x: {ones: [10000000, 1]}}\nnodes: {L: sum(x * x.T)}\n");
   node_id wrt = id("x");
-  assert_false(plan_make(&plan, &arena, &report, &net.graph,
-                         &(struct plan_options){.output = net.output, .wrt = &wrt, .wrt_count = 1}));
+  assert_false(
+      plan_make(&plan, &arena, &report, &net.graph,
+                &(struct plan_options){.output = net.output, .wrt = &wrt, .wrt_count = 1}));
   assert_int_equal(said(211), 1);
 }
 

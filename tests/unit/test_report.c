@@ -119,9 +119,9 @@ static void test_messages_come_in_the_order_of_the_file(void **state) {
   report_see(&report, mark_of(source, 12, 1), "note of a");
   add_key(mark_of(source, 5, 1), "b again");
   report_sort(&report);
-  static const char *const texts[] = {
-      "unknown key 'a'",       "note of a",       "unknown key 'b'", "unknown key 'b again'",
-      "unknown key 'c'", "first note of c", "second note of c"};
+  static const char *const texts[] = {"unknown key 'a'",       "note of a",       "unknown key 'b'",
+                                      "unknown key 'b again'", "unknown key 'c'", "first note of c",
+                                      "second note of c"};
   assert_int_equal(report.messages.count, COUNT_OF(texts));
   for (size_t i = 0; i < COUNT_OF(texts); i++)
     assert_string_equal(report.messages.at[i].text, texts[i]);
@@ -190,9 +190,9 @@ static void test_a_message_shows_line_caret_and_hint(void **state) {
   add_key(mark_of(source, 11, 6), "inptus");
   report_hint(&report, "did you mean 'inputs'?");
   assert_string_equal(printed(0, false), "net.yaml:2:1: error: unknown key 'inptus' [BP101]\n"
-                                               "     2 | inptus: {x: 1}\n"
-                                               "       | ^~~~~~\n"
-                                               "hint: did you mean 'inputs'?\n");
+                                         "     2 | inptus: {x: 1}\n"
+                                         "       | ^~~~~~\n"
+                                         "hint: did you mean 'inputs'?\n");
 }
 
 static void test_a_message_without_a_place(void **state) {
@@ -211,8 +211,10 @@ static void test_colours_are_only_added(void **state) {
   size_t size = 0;
   assert_non_null(strchr(printed(0, true), '\033'));
   for (const char *at = printed(0, true); *at; at++) {
-    if (*at == '\033') at = strchr(at, 'm');
-    else plain[size++] = *at;
+    if (*at == '\033')
+      at = strchr(at, 'm');
+    else
+      plain[size++] = *at;
   }
   plain[size] = '\0';
   assert_string_equal(plain, printed(0, false));
@@ -229,7 +231,7 @@ static void test_the_caret_stands_under_the_symbol_in_characters(void **state) {
   const struct source *source = add_source("  \xce\xbb: \xce\xb8 @ x\n");
   add_key(mark_of(source, 9, 1), "@");
   assert_string_equal(line(printed(0, false), 1), "     1 |   \xce\xbb: \xce\xb8 @ x\n"
-                                                        "       |        ^\n");
+                                                  "       |        ^\n");
 }
 
 /* Whatever the column, what the caret points at is what was marked. */

@@ -21,7 +21,8 @@ static int teardown(void **state) {
   return 0;
 }
 
-#define DIMS(...) make_list_dims(sizeof((int64_t[]){0, __VA_ARGS__}) / 8 - 1, (int64_t[]){0, __VA_ARGS__})
+#define DIMS(...)                                                                                  \
+  make_list_dims(sizeof((int64_t[]){0, __VA_ARGS__}) / 8 - 1, (int64_t[]){0, __VA_ARGS__})
 static struct dims make_list_dims(size_t rank, const int64_t *at) {
   return make_dims((unsigned)rank, at + 1);
 }

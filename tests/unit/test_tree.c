@@ -68,7 +68,9 @@ static void test_lists_and_mappings(void **state) {
                       "{a: 1, b: [2, [3, 4], []], c: {d: {}, e: 5}, f: }");
   assert_string_equal(printed("- a\n- - b\n  - c\n- d: e\n"), "[a, [b, c], {d: e}]");
   assert_string_equal(printed("---\na: 1 # note\n...\n# more\n"), "{a: 1}");
-  assert_string_equal(printed("\xef\xbb\xbf" "a: 1\r\nb: 2\r\n"), "{a: 1, b: 2}");
+  assert_string_equal(printed("\xef\xbb\xbf"
+                              "a: 1\r\nb: 2\r\n"),
+                      "{a: 1, b: 2}");
   assert_string_equal(printed("a: 'it''s'\nb: \"\\u03bb\\n\"\n\"c\": >\n  x\n  y\n"),
                       "{a: 'it's', b: '\xce\xbb\n', 'c': 'x y\n'}");
 }
@@ -209,7 +211,9 @@ static void test_faults_have_a_code_and_a_place(void **state) {
       {"a: 1\n\xce\xbb: b\xc3\n", 3, 2, 5},
       {"a: b\x01\n", 3, 1, 5},
       {"a: 1\nb: \x7f\n", 3, 2, 4},
-      {"\xff\xfe" "a", 3, 1, 1},
+      {"\xff\xfe"
+       "a",
+       3, 1, 1},
   };
   for (size_t i = 0; i < COUNT_OF(cases); i++)
     check_fault(cases[i].text, strlen(cases[i].text), cases[i].code, cases[i].line,

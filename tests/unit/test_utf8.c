@@ -38,11 +38,23 @@ static void test_every_length_is_decoded(void **state) {
   }
 }
 
-static const char *const malformed[] = {
-    "\x80",             "\xbf",             "\xc0\x80",         "\xc1\xbf", "\xc2",
-    "\xc2\x41",         "\xe0\x80\x80",     "\xe0\x9f\xbf",     "\xed\xa0\x80",
-    "\xed\xbf\xbf",     "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-    "\xf5\x80\x80\x80", "\xff",             "\xfe",             "\xe2\x28\xa1"};
+static const char *const malformed[] = {"\x80",
+                                        "\xbf",
+                                        "\xc0\x80",
+                                        "\xc1\xbf",
+                                        "\xc2",
+                                        "\xc2\x41",
+                                        "\xe0\x80\x80",
+                                        "\xe0\x9f\xbf",
+                                        "\xed\xa0\x80",
+                                        "\xed\xbf\xbf",
+                                        "\xf0\x80\x80\x80",
+                                        "\xf0\x8f\xbf\xbf",
+                                        "\xf4\x90\x80\x80",
+                                        "\xf5\x80\x80\x80",
+                                        "\xff",
+                                        "\xfe",
+                                        "\xe2\x28\xa1"};
 
 static void test_malformed_characters(void **state) {
   (void)state;
@@ -57,8 +69,8 @@ static void test_malformed_characters(void **state) {
 static void test_bad_bytes_are_found_wherever_they_are(void **state) {
   (void)state;
   static const char *const controls[] = {"\x01", "\x1b", "\x7f", "\xc2\x9b", "\xef\xbf\xbf"};
-  static const char *const fine[] = {"\t", "\n", "\r", "\xc2\x85", "\xce\xbb", "\xf0\x9d\x9c\x83",
-                                     "\xc2\xa0"};
+  static const char *const fine[] = {
+      "\t", "\n", "\r", "\xc2\x85", "\xce\xbb", "\xf0\x9d\x9c\x83", "\xc2\xa0"};
   for (size_t before = 0; before < 20; before++) {
     char text[64];
     memset(text, 'x', sizeof text);
@@ -105,23 +117,27 @@ static void test_names(void **state) {
                {"", 0},
                {"-x", 0},
                {".x", 0},
-               {"\xce\xbb", 2},                       /* λ */
-               {"\xce\xb8_1", 4},                     /* θ_1 */
+               {"\xce\xbb", 2},   /* λ */
+               {"\xce\xb8_1", 4}, /* θ_1 */
                {"dW2", 3},
-               {"\xe9\x87\x8d\xe3\x81\xbf", 6},       /* 重み */
-               {"x\xe2\x82\x81", 4},                  /* x₁ */
-               {"\xe2\x82\x81x", 0},                  /* ₁x */
-               {"x\xc3\xa9", 3},                      /* xé */
-               {"\xf0\x9d\x9c\x83", 4},               /* an italic θ */
-               {"x\xe2\x88\x92y", 1},                 /* a minus sign */
-               {"a\xc3\x97" "b", 1},                  /* × */
-               {"a\xc2\xb7" "b", 1},                  /* · */
-               {"x\xc2\xb2", 1},                      /* x² */
-               {"\xe2\x88\x82x", 0},                  /* ∂ */
-               {"x\xe2\x80\x99", 1},                  /* ’ */
-               {"x\xc2\xa0y", 1},                     /* a blank that does not break */
-               {"x\xe3\x80\x80", 1},                  /* a wide blank */
-               {"\xef\xbb\xbfx", 0},                  /* a byte order mark */
+               {"\xe9\x87\x8d\xe3\x81\xbf", 6}, /* 重み */
+               {"x\xe2\x82\x81", 4},            /* x₁ */
+               {"\xe2\x82\x81x", 0},            /* ₁x */
+               {"x\xc3\xa9", 3},                /* xé */
+               {"\xf0\x9d\x9c\x83", 4},         /* an italic θ */
+               {"x\xe2\x88\x92y", 1},           /* a minus sign */
+               {"a\xc3\x97"
+                "b",
+                1}, /* × */
+               {"a\xc2\xb7"
+                "b",
+                1},                  /* · */
+               {"x\xc2\xb2", 1},     /* x² */
+               {"\xe2\x88\x82x", 0}, /* ∂ */
+               {"x\xe2\x80\x99", 1}, /* ’ */
+               {"x\xc2\xa0y", 1},    /* a blank that does not break */
+               {"x\xe3\x80\x80", 1}, /* a wide blank */
+               {"\xef\xbb\xbfx", 0}, /* a byte order mark */
                {"x\xff", 1}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     size_t length = utf8_name(cases[i].text, strlen(cases[i].text));
@@ -139,10 +155,17 @@ static void test_edit_distance(void **state) {
   static const struct {
     const char *a, *b;
     size_t distance;
-  } cases[] = {{"", "", 0},           {"abc", "abc", 0},       {"", "abc", 3},
-               {"abc", "ab", 1},      {"abc", "abd", 1},       {"abc", "acb", 1},
-               {"abcd", "badc", 2},   {"kitten", "sitting", 3}, {"inptus", "inputs", 1},
-               {"sofmtax", "softmax", 1}, {"abc", "xyz", 3}};
+  } cases[] = {{"", "", 0},
+               {"abc", "abc", 0},
+               {"", "abc", 3},
+               {"abc", "ab", 1},
+               {"abc", "abd", 1},
+               {"abc", "acb", 1},
+               {"abcd", "badc", 2},
+               {"kitten", "sitting", 3},
+               {"inptus", "inputs", 1},
+               {"sofmtax", "softmax", 1},
+               {"abc", "xyz", 3}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     assert_int_equal(distance(cases[i].a, cases[i].b, 10), cases[i].distance);
     assert_int_equal(distance(cases[i].b, cases[i].a, 10), cases[i].distance);
