@@ -126,18 +126,14 @@ static void test_names(void **state) {
                {"x\xc3\xa9", 3},                /* xé */
                {"\xf0\x9d\x9c\x83", 4},         /* an italic θ */
                {"x\xe2\x88\x92y", 1},           /* a minus sign */
-               {"a\xc3\x97"
-                "b",
-                1}, /* × */
-               {"a\xc2\xb7"
-                "b",
-                1},                  /* · */
-               {"x\xc2\xb2", 1},     /* x² */
-               {"\xe2\x88\x82x", 0}, /* ∂ */
-               {"x\xe2\x80\x99", 1}, /* ’ */
-               {"x\xc2\xa0y", 1},    /* a blank that does not break */
-               {"x\xe3\x80\x80", 1}, /* a wide blank */
-               {"\xef\xbb\xbfx", 0}, /* a byte order mark */
+               {"a\xc3\x97y", 1},               /* × */
+               {"a\xc2\xb7y", 1},               /* · */
+               {"x\xc2\xb2", 1},                /* x² */
+               {"\xe2\x88\x82x", 0},            /* ∂ */
+               {"x\xe2\x80\x99", 1},            /* ’ */
+               {"x\xc2\xa0y", 1},               /* a blank that does not break */
+               {"x\xe3\x80\x80", 1},            /* a wide blank */
+               {"\xef\xbb\xbfx", 0},            /* a byte order mark */
                {"x\xff", 1}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     size_t length = utf8_name(cases[i].text, strlen(cases[i].text));
