@@ -395,6 +395,8 @@ bool evaluate(struct result *result, struct arena *arena, struct net *net,
               const struct evaluate_options *options) {
   *result = (struct result){.net = net, .arena = arena, .all = options->all};
   result->gradients = !options->no_gradients;
+  result->edges = ARENA_NEW(arena, struct edges);
+  result->edges->node = NODE_NONE;
   struct plan_options plan = {0};
   const double *upstream;
   find_indexed(result);
@@ -447,7 +449,13 @@ static void copy_derivative(const struct result *result, node_id id, unsigned in
 
 void result_contribution(const struct result *result, node_id id, unsigned input, bool local,
                          double *out) {
-  struct call call = make_call(result, id);
+  struct edges *edges = result->edges;
+  if (edges->node != id) {
+    *edges = (struct edges){.node = id, .call = make_call(result, id)};
+    if (edges->call.scratch)
+      edges->y = ARENA_ARRAY(result->arena, double, edges->call.y.shape->size + 1);
+  }
+  struct call call = edges->call;
   struct operand *operands = (struct operand *)call.x;
   memset(out, 0, operands[input].shape->size * sizeof *out);
   double one = 1;
@@ -456,7 +464,7 @@ void result_contribution(const struct result *result, node_id id, unsigned input
   operands[input].bar = out;
   if (call.scratch) { /* the backward kernel may want what forward left there */
     double *y = call.y.at;
-    call.y.at = ARENA_ARRAY(result->arena, double, call.y.shape->size + 1);
+    call.y.at = edges->y;
     call.op->forward(&call);
     call.y.at = y;
   }

@@ -22,6 +22,13 @@ struct undefined {
   size_t first[10]; /* the first of them, flat */
 };
 
+/* The call of the node whose edges were asked for last. */
+struct edges {
+  node_id node;
+  struct call call;
+  double *y; /* room for a value */
+};
+
 struct result {
   struct net *net;
   struct arena *arena;
@@ -33,6 +40,7 @@ struct result {
   VEC(node_id) wrt;
   bool *wrt_seen; /* of each node: it is in wrt; NULL: wrt is the default */
   VEC(struct undefined) undefined;
+  struct edges *edges;
 };
 
 /* Evaluates a net that was loaded without errors.  Reports and returns false when it cannot. */

@@ -357,14 +357,20 @@ static void name_group(struct net *net, const struct expr_item *name, struct ins
   instance->group = net->group;
   instance->group_size = net->group_size;
   if (name == net->outermost) return;
-  struct text text;
-  text_init(&text, net->arena, NULL, NULL);
-  text_add(&text, net->group, net->group_size);
-  text_char(&text, '.');
-  text_add(&text, name->name, name->size);
-  if (net->group_calls++) text_printf(&text, "_%u", net->group_calls);
-  instance->group = text_string(&text);
-  instance->group_size = text.count;
+  for (unsigned number = ++net->group_calls;; number++) {
+    struct text text;
+    text_init(&text, net->arena, NULL, NULL);
+    text_add(&text, net->group, net->group_size);
+    text_char(&text, '.');
+    text_add(&text, name->name, name->size);
+    if (number > 1) text_printf(&text, "_%u", number);
+    instance->group = text_string(&text);
+    instance->group_size = text.count;
+    /* A node inside a call may have that name, or another call. */
+    if (map_find(&net->inner, instance->group, text.count) == MAP_NONE &&
+        map_add(net->arena, &net->groups, instance->group, text.count, 0) == MAP_NONE)
+      return;
+  }
 }
 
 static bool lower_syntax(struct instance *instance, const struct syntax *syntax,

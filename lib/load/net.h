@@ -82,6 +82,7 @@ struct net {
   VEC(struct function *) functions;
   struct map function_names; /* name -> index into functions */
   struct map inner;          /* names inside calls, "h.s" -> node */
+  struct map groups;         /* what calls within expressions are named after */
   struct rules *rules;       /* of ops, for grad(L, v); made when first wanted */
   const char *group;         /* whose expression is being lowered: see enter_expression */
   size_t group_size;
