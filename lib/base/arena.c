@@ -54,7 +54,7 @@ static void *alloc_chunk(struct arena *arena, size_t size) {
 
 void *arena_alloc(struct arena *arena, size_t size) {
   if (size > SIZE_MAX / 2) arena_exhausted(arena);
-  size = (size + ALIGN - 1) / ALIGN * ALIGN;
+  size = size ? (size + ALIGN - 1) / ALIGN * ALIGN : ALIGN; /* never NULL */
   if (size > CHUNK / 4) return memset(alloc_chunk(arena, size), 0, size);
   if (size > arena->left) {
     arena->next = alloc_chunk(arena, CHUNK);
