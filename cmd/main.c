@@ -163,6 +163,10 @@ static int read_option(const struct command *command, int argc, char **argv, int
     fail_usage(command, "%s needs a value: %s %s", option->name, option->name, option->argument);
     return -1;
   }
+  if (option->kind == OPTION_VALUE && *(const char **)field) {
+    fail_usage(command, "%s is given twice", option->name);
+    return -1;
+  }
   if (option->kind == OPTION_VALUE) {
     *(const char **)field = value;
   } else if (!append(field, value, argc)) {

@@ -259,12 +259,16 @@ struct kink_list {
   struct kinks kinks; /* first, so that the callback finds the rest */
   struct result *result;
   node_id node;
-  size_t before; /* entries of result->undefined that are of other nodes */
+  const bool *varies; /* of each node: it depends on an input or parameter */
+  size_t before;      /* entries of result->undefined that are of other nodes */
 };
 
 static void add_kink(struct kinks *kinks, unsigned input, size_t index) {
   struct kink_list *list = (struct kink_list *)(void *)kinks;
   struct result *result = list->result;
+  const struct graph *graph = &result->net->graph;
+  node_id by = graph_inputs(graph, graph_node(graph, list->node))[input];
+  if (!list->varies[by]) return; /* nobody moves an exponent that is a constant */
   struct undefined *found = NULL;
   for (size_t i = list->before; i < result->undefined.count; i++)
     if (result->undefined.at[i].input == input) found = &result->undefined.at[i];
@@ -292,13 +296,28 @@ static struct call make_call(const struct result *result, node_id id) {
   return call;
 }
 
+/* Which nodes depend on an input or parameter. */
+static bool *find_varying(const struct result *result) {
+  const struct graph *graph = &result->net->graph;
+  bool *varies = ARENA_ARRAY(result->arena, bool, graph->nodes.count + 1);
+  for (node_id id = 0; id < graph->nodes.count; id++) {
+    const struct node *node = graph_node(graph, id);
+    const node_id *inputs = graph_inputs(graph, node);
+    varies[id] = node->role == ROLE_INPUT || node->role == ROLE_PARAMETER;
+    for (unsigned k = 0; k < node->count && !varies[id]; k++) varies[id] = varies[inputs[k]];
+  }
+  return varies;
+}
+
 static void find_kinks(struct result *result) {
   if (!result->net->graph.has_kinks) return;
+  const bool *varies = find_varying(result);
   for (size_t i = 0; i < result->plan.node_count; i++) {
     const struct node *node = graph_node(&result->net->graph, (node_id)i);
     if (!node->op || !node->op->kinks || !run_bar(&result->run, (node_id)i)) continue;
     struct kink_list list = {.kinks = {add_kink}, .result = result, .node = (node_id)i};
     list.before = result->undefined.count;
+    list.varies = varies;
     struct call call = make_call(result, (node_id)i);
     if (node->op->scratch) node->op->forward(&call); /* the scratch is forward's */
     node->op->kinks(&call, &list.kinks);

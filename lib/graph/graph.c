@@ -55,7 +55,8 @@ static void describe_input(const struct infer *infer, unsigned input) {
   if (input >= infer->count) return;
   node_id id = build->inputs[input];
   const struct node *node = graph_node(build->graph, id);
-  if (node->name || node->role == ROLE_LITERAL || !node->text.start)
+  bool number = node->role == ROLE_LITERAL && node->shape->size == 1;
+  if (node->name || number || !node->text.start)
     graph_print_name(build->graph, id, infer->why);
   else
     print_shortened(build->graph, id, infer->why);
