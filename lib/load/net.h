@@ -144,7 +144,7 @@ bool emit_expression(struct net *net, tree_id value);
 enum outcome read_numbers(struct net *net, tree_id value, node_id *out);
 
 /* A given value as a literal: of `upstream`, of a claim.  NODE_NONE after a report. */
-node_id read_value(struct net *net, tree_id value);
+node_id read_value(struct net *net, tree_id id);
 
 /* Turns a lowered start value into a start node, minding its `shape` and `domain`. */
 node_id finish_value(struct net *net, const struct value *value, tree_id tree, enum role role);
