@@ -363,19 +363,22 @@ void report_undefined(struct net *net, const struct expr_item *item) {
     report_hint(net->report, "did you mean '%s'?", nearest);
 }
 
+bool resolve_item(struct net *net, struct expr_item *item, const struct expr_item *next) {
+  int64_t at = map_find(&net->names, item->name, item->size);
+  item->id = at == MAP_NONE ? UINT32_MAX : (uint32_t)at;
+  if (at != MAP_NONE || is_known_word(item)) return true;
+  /* perhaps a word of the op; see bind_attr */
+  if (next && next->kind == EXPR_KEYWORD && item->word) return true;
+  report_undefined(net, item);
+  return false;
+}
+
 bool resolve_names(struct net *net, size_t first) {
   bool fine = true;
   for (size_t i = first; i < net->pool.items.count; i++) {
     struct expr_item *item = &net->pool.items.at[i];
-    if (item->kind != EXPR_NAME) continue;
-    int64_t at = map_find(&net->names, item->name, item->size);
-    item->id = at == MAP_NONE ? UINT32_MAX : (uint32_t)at;
-    if (at != MAP_NONE || is_known_word(item)) continue;
-    bool argument = i + 1 < net->pool.items.count &&
-                    net->pool.items.at[i + 1].kind == EXPR_KEYWORD && item->word;
-    if (argument) continue; /* perhaps a word of the op; see bind_attr */
-    report_undefined(net, item);
-    fine = false;
+    const struct expr_item *next = i + 1 < net->pool.items.count ? item + 1 : NULL;
+    if (item->kind == EXPR_NAME) fine = resolve_item(net, item, next) && fine;
   }
   return fine;
 }

@@ -37,6 +37,7 @@ struct function {
   VEC(uint32_t) order;      /* of the nodes */
   VEC(struct rule_of) rules;
   struct syntax output;
+  tree_id expect; /* TREE_NONE: nothing is claimed */
   unsigned inputs;
   bool failed, open; /* open: a call of it is being lowered */
 };
@@ -47,7 +48,7 @@ struct instance {
   struct function *function;
   struct scope scope;
   node_id *values; /* of the locals */
-  node_id upstream, output;
+  node_id upstream, body, output;
   const char *group; /* what its nodes are named after */
   size_t group_size;
 };
@@ -101,6 +102,20 @@ static bool add_nodes(struct net *net, struct function *function, tree_id mappin
   return fine;
 }
 
+bool resolve_in_function(struct net *net, struct expr_item *item, const struct expr_item *next) {
+  /* As in the net: pi, inf, words of ops, or nothing. */
+  bool known = is_known_word(item) || (next && item->word);
+  bool outside = !known && map_find(&net->names, item->name, item->size) != MAP_NONE;
+  bool fine = !outside && resolve_item(net, item, next);
+  if (outside) {
+    report_add(net->report, item->mark, BP(UNDEFINED_NAME),
+               report_quote(net->report, item->name, item->size));
+    report_hint(net->report, "a function sees its own inputs and nodes only");
+  }
+  item->id = UINT32_MAX;
+  return fine;
+}
+
 /* Sets each name's local; `backward` knows two more. */
 static bool resolve_locals(struct net *net, const struct function *function, size_t first,
                            bool backward) {
@@ -116,22 +131,8 @@ static bool resolve_locals(struct net *net, const struct function *function, siz
     } else if (backward && item->size == 6 && !memcmp(item->name, "output", 6)) {
       item->id = ID_OUTPUT;
     } else {
-      struct expr rest = net->pool; /* as in the net: pi, inf, words of ops, or nothing */
-      size_t count = i + 1 < rest.items.count && item->word ? 2 : 1;
-      uint32_t id = UINT32_MAX;
-      bool known = is_known_word(item) || count == 2; /* pi, inf, perhaps an op's word */
-      if (!known && map_find(&net->names, item->name, item->size) != MAP_NONE) {
-        report_add(net->report, item->mark, BP(UNDEFINED_NAME),
-                   report_quote(net->report, item->name, item->size));
-        report_hint(net->report, "a function sees its own inputs and nodes only");
-        fine = false;
-      } else {
-        net->pool.items.at = item;
-        net->pool.items.count = count;
-        fine = resolve_names(net, 0) && fine;
-        net->pool = rest;
-      }
-      net->pool.items.at[i].id = id;
+      const struct expr_item *next = i + 1 < net->pool.items.count ? item + 1 : NULL;
+      fine = resolve_in_function(net, item, next) && fine;
     }
   }
   return fine;
@@ -274,7 +275,9 @@ static void read_function(struct net *net, tree_id key, tree_id body) {
                              .forward = copy_first,
                              .rules = {"upstream"}};
   function->failed = true;
+  function->expect = TREE_NONE;
   if (!read_keys(net, body, "a function", keys, KEYS, found)) return;
+  function->expect = found[EXPECT];
   if (!add_inputs(net, function, found[INPUTS]) || !add_nodes(net, function, found[NODES])) return;
   bool fine = emit_nodes(net, function);
   fine = emit_local(net, function, found[OUTPUT], false, &function->output) && fine;
@@ -292,6 +295,24 @@ void read_functions(struct net *net, tree_id functions) {
     read_function(net, key, body);
     key = tree_next(&net->tree, body);
   }
+}
+
+/* ---- what others want to know of a function ------------------------------------------------------ */
+
+const char *function_name(const struct function *function) { return function->op.name; }
+tree_id function_expect(const struct function *function) { return function->expect; }
+unsigned function_inputs(const struct function *function) { return function->inputs; }
+
+int64_t function_local(const struct function *function, const char *name, size_t size) {
+  return map_find(&function->names, name, size);
+}
+
+bool function_rule(const struct net *net, const struct function *function, size_t i,
+                   unsigned *input, struct mark *mark) {
+  if (i >= function->rules.count) return false;
+  *input = function->rules.at[i].input;
+  *mark = tree_mark(&net->tree, function->rules.at[i].key);
+  return true;
 }
 
 /* ---- a call ------------------------------------------------------------------------------------- */
@@ -499,7 +520,7 @@ static node_id lower_body(struct instance *instance, const node_id *inputs,
   enter_expression(net, instance->group, instance->group_size, NULL, 0);
   struct value value;
   if (!lower_syntax(instance, &function->output, &value) || !fine) return NODE_NONE;
-  node_id body = value_node(&instance->scope, &value);
+  node_id body = instance->body = value_node(&instance->scope, &value);
   if (body == NODE_NONE || !function->rules.count) return body;
   return finish_with_rules(instance, body, instance->values, name);
 }
@@ -590,7 +611,11 @@ static enum outcome call_function(struct net *net, struct scope *scope, struct f
   if (net->report->counts[SEVERITY_ERROR] > errors)
     report_see(net->report, name->mark, "in this call of %s", function->op.name);
   *out = make_node(id, name->mark, name->text);
-  return id == NODE_NONE ? OUTCOME_FAILED : OUTCOME_DONE;
+  if (id == NODE_NONE) return OUTCOME_FAILED;
+  if (!net->graph.building_backward)
+    *vec_push(net->arena, &net->calls_made) = (struct call_site){
+        function, instance.group, instance.values, instance.body, id, name->mark};
+  return OUTCOME_DONE;
 }
 
 /* ---- grad(L, v) --------------------------------------------------------------------------------- */

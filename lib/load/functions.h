@@ -20,6 +20,22 @@ void complete_derivatives(struct net *net);
 void enter_expression(struct net *net, const char *name, size_t size, const struct expr_item *items,
                       size_t count);
 
+/* What a function is called, where its own claims stand (TREE_NONE: it has none), and how many
+ * inputs it has, which are the first of its locals. */
+const char *function_name(const struct function *function);
+tree_id function_expect(const struct function *function);
+unsigned function_inputs(const struct function *function);
+
+/* The index of an input or inner node among a call's locals, or MAP_NONE. */
+int64_t function_local(const struct function *function, const char *name, size_t size);
+
+/* The input of the i-th of the author's own rules, and where it stands; false after the last. */
+bool function_rule(const struct net *net, const struct function *function, size_t i,
+                   unsigned *input, struct mark *mark);
+
+/* Resolves a name that is none of a function's own: pi, inf, a word of an op; reports others. */
+bool resolve_in_function(struct net *net, struct expr_item *item, const struct expr_item *next);
+
 /* A `call` hook of struct scope: functions, grad(L, v), and what call_source knows. */
 enum outcome call_in_nodes(struct scope *scope, const struct expr_item *name,
                            struct value *arguments, size_t count, struct value *out);

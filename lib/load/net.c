@@ -1,4 +1,6 @@
 #include "load/net.h"
+
+#include "load/expect.h"
 #include "load/functions.h"
 
 #include <errno.h>
@@ -588,10 +590,9 @@ static void read_net(struct net *net, const struct load_options *options) {
   read_wrt(net, top[TOP_WRT]);
   if (net->output == NODE_NONE && !report_failed(net->report))
     report_about(net->report, net->source, BP(NO_OUTPUT), "the net has no output");
-  if (top[TOP_EXPECT] != TREE_NONE)
-    read_expect(net, top[TOP_EXPECT]);
-  else
-    tree_release(&net->tree); /* large, and read */
+  if (top[TOP_EXPECT] != TREE_NONE) read_expect(net, top[TOP_EXPECT]);
+  read_function_claims(net);
+  if (!net->claims.count && !net->functions.count) tree_release(&net->tree); /* large, and read */
 }
 
 bool net_load(struct net *net, struct arena *arena, struct report *report,

@@ -20,6 +20,17 @@ enum state { STATE_WAITING, STATE_BUILT, STATE_FAILED };
 
 struct function;
 struct rules;
+struct claims;
+
+/* A call of a function of the file. */
+struct call_site {
+  const struct function *function;
+  const char *name;      /* what its nodes are named after */
+  const node_id *locals; /* the nodes of its inputs and inner nodes, in the function's order */
+  node_id body;          /* its value before the author's own rules come in */
+  node_id output;        /* its value: the same as body where there are none */
+  struct mark mark;      /* the function's name in the call */
+};
 
 /* A name of the file and what it stands for.  (The name itself is net.names.entries.at[i].) */
 struct definition {
@@ -81,10 +92,12 @@ struct net {
   bool doubtful;           /* some names could not be taken up at all */
   VEC(struct function *) functions;
   struct map function_names; /* name -> index into functions */
-  struct map inner;          /* names inside calls, "h.s" -> node */
-  struct map groups;         /* what calls within expressions are named after */
-  struct rules *rules;       /* of ops, for grad(L, v); made when first wanted */
-  const char *group;         /* whose expression is being lowered: see enter_expression */
+  VEC(struct call_site) calls_made;
+  VEC(struct claims *) claims; /* blocks of `expect` */
+  struct map inner;            /* names inside calls, "h.s" -> node */
+  struct map groups;           /* what calls within expressions are named after */
+  struct rules *rules;         /* of ops, for grad(L, v); made when first wanted */
+  const char *group;           /* whose expression is being lowered: see enter_expression */
   size_t group_size;
   const struct expr_item *outermost; /* the last step of that expression */
   unsigned group_calls, calls_open, calls;
@@ -162,6 +175,8 @@ void emit_call(struct net *net, const char *name, uint32_t count, struct mark ma
 /* Sets each name's definition in the pool from `first` on; false after a report about names that
  * are not defined. */
 bool resolve_names(struct net *net, size_t first);
+/* The same for one name, which `next` follows (NULL: nothing does). */
+bool resolve_item(struct net *net, struct expr_item *item, const struct expr_item *next);
 /* Whether a name is one of the constants, pi and inf. */
 bool is_known_word(const struct expr_item *item);
 
@@ -174,10 +189,6 @@ node_id build_node(struct net *net, node_id first, const struct value *value);
 
 /* Builds the nodes of all definitions. */
 void define_all(struct net *net);
-
-/* Reads `expect` and checks that each claim can be judged: its names, its formulas and their shapes.
- * Leaves nothing in the graph. */
-void read_expect(struct net *net, tree_id expect);
 
 /* Whether this is `value` or one of the sources of start values. */
 bool is_source(const char *name, size_t size);
