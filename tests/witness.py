@@ -17,10 +17,15 @@ With BPGRAPH it runs `BPGRAPH eval --all --format json NET` and judges
 With --self the last point is judged with differences in the place of the program's
 gradients, at the file's point and at a few random ones.
 
+Functions are written out into their nodes.  Where a net contains a gradient, grad(L, v)
+among its nodes, that is found by an imaginary step: exact, so that differences of it are
+as good as any.
+
 One line a net, details of what failed below it, and a closing count.
 Needs the Debian packages python3-numpy and python3-ruamel.yaml.
 """
 import ast
+import copy
 import json
 import keyword
 import math
@@ -161,6 +166,82 @@ def triangular_solve(a, b, lower=True, transpose=False):
     return np.linalg.solve(a.T if transpose else a, b)
 
 
+def windows(x, size, stride, padding, fill=0.0):
+    """The windows of an image: shape [N, C, rows, columns, size, size]."""
+    x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)], constant_values=fill)
+    every = np.lib.stride_tricks.sliding_window_view(x, size, axis=(2, 3))
+    return every[:, :, ::stride, ::stride]
+
+
+def conv2d(x, w, b=None, stride=1, padding=0, groups=1):
+    parts = zip(np.split(x, groups, axis=1), np.split(w, groups, axis=0))
+    done = [np.einsum("ncijkl,ockl->noij",
+                      windows(part, np.shape(kernel)[2:], stride, padding), kernel)
+            for part, kernel in parts]
+    done = np.concatenate(done, axis=1)
+    return done if b is None else done + np.reshape(b, [1, -1, 1, 1])
+
+
+def conv2d_weight(g, x, shape, stride=1, padding=0, groups=1):
+    parts = zip(np.split(g, groups, axis=1), np.split(x, groups, axis=1))
+    done = []
+    for upstream, part in parts:
+        seen = windows(part, tuple(shape[2:]), stride, padding)
+        done.append(np.einsum("noij,ncijkl->ockl", upstream, seen[:, :, :g.shape[2], :g.shape[3]]))
+    return np.concatenate(done)
+
+
+def conv2d_input(g, w, shape, stride=1, padding=0, groups=1):
+    result = np.zeros((shape[0], shape[1], shape[2] + 2 * padding, shape[3] + 2 * padding))
+    for k in range(np.shape(w)[2]):
+        for l in range(np.shape(w)[3]):
+            parts = zip(np.split(g, groups, axis=1), np.split(w[:, :, k, l], groups))
+            part = np.concatenate([np.einsum("noij,oc->ncij", *pair) for pair in parts], axis=1)
+            rows, columns = stride * part.shape[2], stride * part.shape[3]
+            result[:, :, k:k + rows:stride, l:l + columns:stride] += part
+    inner = slice(padding, -padding or None)
+    return result[:, :, inner, inner]
+
+
+def local_response_norm(x, size, alpha=1e-4, beta=0.75, k=1):
+    squares = np.pad(x ** 2, [(0, 0), (size // 2, (size - 1) // 2), (0, 0), (0, 0)])
+    mean = sum(squares[:, c:c + x.shape[1]] for c in range(size)) / size
+    return x * (k + alpha * mean) ** -beta
+
+
+def max_pool2d(x, size, stride=None, padding=0):
+    return np.max(windows(x, (size, size), stride or size, padding, -np.inf), axis=(4, 5))
+
+
+def max_pool2d_scatter(g, x, size, stride=None):
+    stride, result = stride or size, np.zeros_like(x)
+    for n, c, i, j in np.ndindex(*g.shape):
+        window = x[n, c, stride * i:stride * i + size, stride * j:stride * j + size]
+        k, l = np.unravel_index(np.argmax(window), window.shape)
+        result[n, c, stride * i + k, stride * j + l] += g[n, c, i, j]
+    return result
+
+
+def avg_pool2d(x, size, stride=None, padding=0):
+    return np.mean(windows(x, (size, size), stride or size, padding), axis=(4, 5))
+
+
+def norm(x, ord=2, axis=None, keepdims=False):
+    size = absolute(x)
+    if ord == math.inf:
+        return np.max(size, axis=axes(axis), keepdims=keepdims)
+    return np.sum(size ** ord, axis=axes(axis), keepdims=keepdims) ** (1 / ord)
+
+
+def sigmoid_cross_entropy(logits, y, reduction="mean"):
+    return reduce_losses(np.logaddexp(0, logits) - y * logits, reduction)
+
+
+def absolute(x):
+    """Also right for an imaginary step, where NumPy's would give the modulus."""
+    return np.where(np.real(x) < 0, -x, x) if np.iscomplexobj(x) else np.abs(x)
+
+
 def fold(two):
     """add, mul, maximum and minimum take two or more."""
     def many(first, *rest):
@@ -177,22 +258,49 @@ def reduction(function):
 OPS = {
     "add": fold(np.add), "sub": np.subtract, "mul": fold(np.multiply), "div": np.divide,
     "neg": np.negative, "pow": np.power, "maximum": fold(np.maximum), "minimum": fold(np.minimum),
-    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "square": np.square, "abs": np.abs,
+    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "square": np.square, "abs": absolute,
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh,
+    "sinh": np.sinh, "cosh": np.cosh, "atan": np.arctan, "asin": np.arcsin, "acos": np.arccos,
+    "expm1": np.expm1, "log1p": np.log1p, "log2": np.log2, "log10": np.log10,
+    "rsqrt": lambda x: 1 / np.sqrt(x), "reciprocal": lambda x: 1 / x,
+    "sign": np.sign, "floor": np.floor, "ceil": np.ceil, "round": np.round, "identity": lambda x: x,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "log_sigmoid": lambda x: -np.logaddexp(0, -x), "softplus": lambda x: np.logaddexp(0, x),
+    "softsign": lambda x: x / (1 + absolute(x)), "silu": lambda x: x / (1 + np.exp(-x)),
     "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x, alpha=0.01: np.where(x > 0, x, alpha * x),
+    "elu": lambda x, alpha=1: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+    "erf": np.vectorize(math.erf, otypes=[float]),
+    "clip": lambda x, min=-math.inf, max=math.inf: np.clip(x, min, max),
+    "hypot": np.hypot, "atan2": np.arctan2,
     "less": np.less, "less_equal": np.less_equal, "greater": np.greater,
     "greater_equal": np.greater_equal, "equal": np.equal, "not_equal": np.not_equal,
     "where": lambda condition, a, b: np.where(condition != 0, a, b),
     "sum": reduction(np.sum), "mean": reduction(np.mean), "prod": reduction(np.prod),
     "max": reduction(np.max), "min": reduction(np.min), "logsumexp": logsumexp,
-    "var": lambda x, axis=None, keepdims=False, ddof=0: np.var(x, axis=axes(axis), keepdims=keepdims, ddof=ddof),
+    "std": lambda x, axis=None, keepdims=False, ddof=0: np.std(
+        x, axis=axes(axis), keepdims=keepdims, ddof=ddof),
+    "norm": norm, "cumsum": np.cumsum, "argmax": np.argmax, "argmin": np.argmin,
+    "var": lambda x, axis=None, keepdims=False, ddof=0: np.var(
+        x, axis=axes(axis), keepdims=keepdims, ddof=ddof),
     "einsum": lambda *parts, spec: np.einsum(spec, *parts),
     "inv": np.linalg.inv, "solve": np.linalg.solve, "triangular_solve": triangular_solve,
-    "logdet": lambda x: np.linalg.slogdet(x)[1], "cholesky": lambda x: np.linalg.cholesky((x + x.T) / 2),
+    "det": np.linalg.det, "trace": np.trace, "logdet": lambda x: np.log(np.abs(np.linalg.det(x))),
+    "cholesky": lambda x: np.linalg.cholesky((x + x.T) / 2),
     "layer_norm": layer_norm, "batch_norm": batch_norm, "scatter_add": scatter_add,
+    "conv2d": conv2d, "conv2d_weight": conv2d_weight, "conv2d_input": conv2d_input,
+    "max_pool2d": max_pool2d, "max_pool2d_scatter": max_pool2d_scatter, "avg_pool2d": avg_pool2d,
+    "local_response_norm": local_response_norm,
+    "flip": lambda x, axis=None: np.flip(x, axes(axis)), "roll": np.roll,
+    "tril": lambda x, k=0: np.tril(x, k), "triu": lambda x, k=0: np.triu(x, k),
+    "tile": lambda x, reps: np.tile(x, reps),
+    "pad": lambda x, pads, value=0: np.pad(x, pads, constant_values=value),
+    "squeeze": lambda x, axis=None: np.squeeze(x, axes(axis)),
+    "expand_dims": lambda x, axis: np.expand_dims(x, axes(axis)),
+    "stack": lambda *parts, axis=0: np.stack(parts, axis=axis),
+    "zeros_like": np.zeros_like, "ones_like": np.ones_like,
     "flatten": lambda x, start_axis=0: np.reshape(x, np.shape(x)[:start_axis] + (-1,)),
-    "matmul": np.matmul, "dot": np.dot, "outer": np.outer, "diag": np.diag,
+    "matmul": np.matmul, "dot": np.dot, "outer": np.outer, "cross": np.cross, "diag": np.diag,
     "transpose": lambda x, axes=None: np.transpose(x, axes),
     "reshape": lambda x, shape: np.reshape(x, shape),
     "broadcast_to": np.broadcast_to, "sum_to": sum_to, "slice": slice_op,
@@ -200,7 +308,8 @@ OPS = {
     "pick": pick, "one_hot": one_hot,
     "take": lambda x, indices, axis=0: np.take(x, index_of(indices), axis=axis),
     "softmax": softmax, "log_softmax": log_softmax, "cross_entropy": cross_entropy,
-    "softmax_cross_entropy": softmax_cross_entropy, "hinge": hinge, "mse": mse,
+    "softmax_cross_entropy": softmax_cross_entropy, "sigmoid_cross_entropy": sigmoid_cross_entropy,
+    "hinge": hinge, "mse": mse,
 }
 
 BINARY = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide,
@@ -220,16 +329,23 @@ def plain(name):
 
 
 def parse(text):
-    """Expression text -> syntax tree.  A node may be called `lambda`: rename it."""
+    """Expression text -> syntax tree.  A node may be called `lambda`, or `h.s`, the node s inside
+    the call h: such names are spelled in another way while Python reads them."""
     def rename(match):
         name = match.group()
         return name + "_KEYWORD" if keyword.iskeyword(name) else name
-    text = re.sub(r"(?<![\w.])[^\W\d]\w*", rename, str(text))
-    return ast.parse("(" + text + ")", mode="eval").body
+    word = r"[^\W\d]\w*"
+    text = re.sub(rf"(?<![\w.]){word}", rename, str(text))
+    text = re.sub(rf"(?<=\w)\.(?!(?:T|mT|shape)\b)(?={word})", "_DOT_", text)
+    tree = ast.parse("(" + text + ")", mode="eval").body
+    for part in ast.walk(tree):
+        if isinstance(part, ast.Name):
+            part.id = part.id.replace("_KEYWORD", "").replace("_DOT_", ".")
+    return tree
 
 
 def name_of(tree):
-    return tree.id.removesuffix("_KEYWORD")
+    return tree.id
 
 
 def names_in(tree):
@@ -238,7 +354,7 @@ def names_in(tree):
     for part in ast.walk(tree):
         if isinstance(part, ast.Call):
             called.add(part.func)
-            if name_of(part.func) == "grad":
+            if name_of(part.func) == "grad" and len(part.args) == 1:
                 gradients.add(name_of(part.args[-1]))
                 called.update(part.args)
         elif isinstance(part, ast.Name) and part not in called:
@@ -276,6 +392,8 @@ def evaluate(tree, env, gradient=None):
     if isinstance(tree, ast.Name):
         name = name_of(tree)
         return env[name] if name in env else WORDS[name]
+    if isinstance(tree, ast.List):
+        return np.array([value(entry) for entry in tree.elts])
     if isinstance(tree, ast.UnaryOp):
         return -value(tree.operand)
     if isinstance(tree, ast.BinOp):
@@ -295,7 +413,7 @@ def evaluate(tree, env, gradient=None):
     if isinstance(tree, ast.Call):
         op = name_of(tree.func)
         if op == "grad":
-            return gradient(name_of(tree.args[0]))
+            return gradient(*(name_of(part) for part in tree.args))
         if op not in OPS:
             raise Skip(f"the witness does not know the op '{op}'")
         return OPS[op](*(value(part) for part in tree.args),
@@ -347,7 +465,7 @@ def read_file(source, folder):
         with open(path, encoding="utf-8") as stream:
             return np.array(json.load(stream), dtype=float)
     array = np.load(path)
-    return np.array(array[source["key"]] if "key" in source else array, dtype=float)
+    return array[source["key"]] if "key" in source else array
 
 
 def start_value(source, env, folder, drawn):
@@ -356,7 +474,7 @@ def start_value(source, env, folder, drawn):
         return tensor(source, env)
     number = lambda key, default: float(tensor(of.get(key, default), env))
     if "file" in source:
-        value = read_file(source, folder)
+        value = np.array(read_file(source, folder), dtype=float)
     elif "value" in source:
         value = tensor(source["value"], env)
     elif "uniform" in source or "normal" in source:
@@ -397,6 +515,74 @@ def node_text(node):
     return node["op"] + "(" + ", ".join([str(i) for i in node["inputs"]] + attributes) + ")"
 
 
+class Function:
+    """A function of the file."""
+
+    def __init__(self, name, source):
+        self.name = name
+        self.inputs = [plain(word) for word in source["inputs"]]
+        self.nodes = {plain(word): parse(node_text(node))
+                      for word, node in (source.get("nodes") or {}).items()}
+        self.output = parse(source["output"])
+        self.backward = source.get("backward") or {}
+        self.expect = blocks_of(source)
+
+
+class Writing(ast.NodeTransformer):
+    """Writes the calls in one node's expression out into nodes."""
+
+    def __init__(self, net, node):
+        self.net, self.node = net, node
+
+    def visit_Call(self, call):
+        self.generic_visit(call)
+        function = self.net.functions.get(name_of(call.func))
+        if not function:
+            return call
+        group, count = f"{self.node}.{function.name}", 1
+        while group in self.net.calls:
+            count += 1
+            group = f"{self.node}.{function.name}_{count}"
+        # What has no name in the file is called as nothing in a file can be.
+        return ast.Name(self.write(function, call, group, group + "()"))
+
+    def write(self, function, call, group, output):
+        given = dict(zip(function.inputs, call.args))
+        given |= {word.arg: word.value for word in call.keywords}
+        names = {}
+        for word in function.inputs:
+            names[word] = given[word].id if isinstance(given[word], ast.Name) else f"{group}({word})"
+            if names[word] not in self.net.names_known():
+                self.net.nodes[names[word]] = given[word]
+        names |= {word: f"{group}.{word}" for word in function.nodes}
+        before = set(self.net.nodes)
+
+        def here(tree):
+            tree = copy.deepcopy(tree)
+            for part in ast.walk(tree):
+                if isinstance(part, ast.Name):
+                    part.id = names.get(part.id, part.id)
+            return tree
+        for word, tree in function.nodes.items():
+            self.net.write_node(names[word], here(tree))
+        self.net.write_node(output, here(function.output))
+        parts = [name for name in self.net.nodes if name not in before]
+        self.net.calls[group] = Call(function, {**names, "output": output}, parts)
+        return output
+
+
+class Call:
+    """A call of a function: `names` leads from the names inside to the net's; the nodes it became."""
+
+    def __init__(self, function, names, parts):
+        self.function, self.names, self.parts = function, names, parts
+
+
+def blocks_of(document):
+    expect = document.get("expect") or []
+    return expect if isinstance(expect, list) else [expect]
+
+
 class Net:
     """A net file: start values, node expressions in topological order, claims."""
 
@@ -404,8 +590,8 @@ class Net:
         """`drawn` gives, by name, the values of random sources."""
         with open(path, encoding="utf-8") as stream:
             document = from_yaml(YAML(typ="safe").compose(stream))
-        if "functions" in document:
-            raise Skip("the witness does not read functions")
+        self.functions = {plain(name): Function(plain(name), source)
+                          for name, source in (document.get("functions") or {}).items()}
         self.folder = os.path.dirname(os.path.abspath(path))
         self.roles, self.sources = {}, {}
         for role in ("inputs", "parameters", "constants"):
@@ -413,8 +599,12 @@ class Net:
                 self.roles[plain(name)] = role
                 self.sources[plain(name)] = source
         self.start = self.read_start(drawn or {})
-        self.nodes = {plain(name): parse(node_text(node))
-                      for name, node in (document.get("nodes") or {}).items()}
+        self.nodes, self.calls = {}, {}
+        written = {plain(name): parse(node_text(node))
+                   for name, node in (document.get("nodes") or {}).items()}
+        self.given_names = {*self.start, *written}
+        for name, tree in written.items():
+            self.write_node(name, tree)
         self.order = self.topological_order()
         self.output = plain(document.get("output") or self.only_unused_node())
         shape = np.shape(self.forward()[self.output])
@@ -423,8 +613,22 @@ class Net:
             self.upstream = start_value(document["upstream"], self.start, self.folder, None)
         elif math.prod(shape) == 1:
             self.upstream = np.ones(shape)
-        expect = document.get("expect") or []
-        self.expect = expect if isinstance(expect, list) else [expect]
+        self.expect = blocks_of(document)
+        self.expected = document.get("x-expected")
+
+    def names_known(self):
+        return self.given_names | self.nodes.keys()
+
+    def write_node(self, name, tree):
+        """Adds a node; a node that is a call gives it its name."""
+        writing = Writing(self, name)
+        if isinstance(tree, ast.Call) and name_of(tree.func) in self.functions:
+            tree.args = [writing.visit(part) for part in tree.args]
+            for word in tree.keywords:
+                word.value = writing.visit(word.value)
+            writing.write(self.functions[name_of(tree.func)], tree, name, name)
+        else:
+            self.nodes[name] = writing.visit(tree)
 
     def read_start(self, drawn):
         """Start values may speak of one another's shapes: try until nothing is left."""
@@ -452,8 +656,7 @@ class Net:
                 raise Skip("a cycle among " + ", ".join(waiting))
             order += ready
             for name in ready:
-                if names_in(waiting.pop(name))[1]:
-                    raise Skip("the witness does not read grad() in nodes")
+                del waiting[name]
         return order
 
     def differentiated(self):
@@ -476,8 +679,34 @@ class Net:
         values = {**(self.start if start is None else start), **(pinned or {})}
         for name in self.order:
             if name not in values:
-                values[name] = np.asarray(evaluate(self.nodes[name], values), dtype=float)
+                value = evaluate(self.nodes[name], values,
+                                 lambda of, by: self.imaginary_step(values, of, by))
+                values[name] = np.asarray(value, dtype=float)
         return values
+
+    def imaginary_step(self, values, of, by):
+        """d of / d by, `of` having one entry: f(x + ih) = f(x) + ih f'(x), and no rounding."""
+        step = 1e-30
+        result = np.zeros(np.shape(values[by]))
+
+        def inner(*_):
+            raise Skip("the witness does not read the gradient of a gradient")
+        for k in range(result.size):
+            moved = dict(values)
+            moved[by] = np.array(values[by], dtype=complex)
+            moved[by].flat[k] += step * 1j
+            for name in self.order[:self.order.index(of) + 1]:
+                if any(np.iscomplexobj(moved[part]) for part in self.made_of(name)) and name != by:
+                    value = evaluate(self.nodes[name], moved, inner)
+                    # A value that was given from outside stays, and moves with what it is made of.
+                    moved[name] = values[name] + 1j * np.imag(value)
+            result.flat[k] = np.sum(np.imag(moved[of])) / step
+        return result
+
+    def made_of(self, name):
+        """The nodes that a node is made of."""
+        return [part for part in names_in(self.nodes[name])[0]
+                if part in self.nodes or part in self.start]
 
     def between(self, name):
         """The nodes strictly between `name` and the output."""
@@ -489,7 +718,7 @@ class Net:
                         found.add(other)
                         stack.append(other)
             return found
-        made_of = {node: names_in(tree)[0] for node, tree in self.nodes.items()}
+        made_of = {node: self.made_of(node) for node in self.nodes}
         below = reached(name, lambda n: [u for u, parts in made_of.items() if n in parts])
         above = reached(self.output, lambda n: made_of.get(n, ()))
         return below & above - {name, self.output}
@@ -553,16 +782,77 @@ class Point:
             self.known[name] = jacobian(lambda value: self.loss({name: value}), self.values[name])
         return self.known[name]
 
+    def value(self, name):
+        return self.values[name]
+
+    def between(self, name):
+        return self.net.between(name)
+
+    def names_of_gradients(self):
+        return set(self.net.nodes)
+
+    def local(self, user, name):
+        """user's own derivative by `name`, all its other parts being held."""
+        parts = [n for n in self.net.order if n == user or n.startswith(user + ".")]
+
+        def body(value):
+            values = {**self.values, name: value}
+            for part in parts:
+                values[part] = evaluate(self.net.nodes[part], values)
+            return values[user]
+        return jacobian(body, self.values[name])
+
     def contribution(self, name, user):
         """What reaches `name` through its user: grad(user) times user's own derivative."""
-        tree = self.net.nodes[user]
-        local = jacobian(lambda value: evaluate(tree, {**self.values, name: value}),
-                         self.values[name])
-        return np.tensordot(self.gradient(user), local, axes=np.ndim(self.values[user]))
+        return np.tensordot(self.gradient(user), self.local(user, name),
+                            axes=np.ndim(self.values[user]))
 
     def jacobian(self, of, with_respect_to):
         return jacobian(lambda value: self.net.forward(self.start, {with_respect_to: value})[of],
                         self.values[with_respect_to])
+
+    def hessian(self, first, second=None):
+        """Differences of gradients that have no rounding."""
+        net, second = self.net, second or first
+
+        def gradient(value):
+            values = net.forward(self.start, {second: value})
+            return net.imaginary_step(values, net.output, first)
+        return jacobian(gradient, self.values[second])
+
+
+class CallPoint:
+    """One call of a function: its claims speak of its own names, and of nothing outside."""
+
+    def __init__(self, point, call):
+        self.net, self.point, self.call = point.net, point, call
+        self.values = {inside: point.values[name] for inside, name in call.names.items()}
+
+    def value(self, name):
+        return self.values[name]
+
+    def between(self, name):
+        return set(self.call.function.nodes) - {name} | {"output"}
+
+    names_of_gradients = between
+
+    def jacobian(self, of, with_respect_to):
+        names, parts = self.call.names, [n for n in self.net.order if n in self.call.parts]
+
+        def body(value):
+            values = {**self.point.values, names[with_respect_to]: value}
+            for part in parts:
+                if part != names[with_respect_to]:
+                    values[part] = evaluate(self.net.nodes[part], values)
+            return values[names[of]]
+        return jacobian(body, self.values[with_respect_to])
+
+    def gradient(self, name):
+        """At an input: what reaches it through this call."""
+        upstream = self.point.gradient(self.call.names["output"])
+        if name == "output":
+            return upstream
+        return np.tensordot(upstream, self.jacobian("output", name), axes=np.ndim(upstream))
 
 
 class ProgramPoint(Point):
@@ -580,7 +870,7 @@ class ProgramPoint(Point):
 
     def contribution(self, name, user):
         """The parts of an expression are called user.1, user.2: they count as the user."""
-        parts = re.compile(re.escape(user) + r"(\.\d+)?$")
+        parts = re.compile(re.escape(user) + r"(\.\w+)*$")
         return sum(array(edge["contribution"]) for edge in self.answer["edges"]
                    if plain(edge["from"]) == name and parts.match(plain(edge["to"])))
 
@@ -645,9 +935,13 @@ def read_claim(claim, point, names, allowed_gradients, block):
     """A claim -> its value, its tolerance, and whether it holds at this point only."""
     tolerance = dict(rtol=float(block.get("rtol", 1e-6)), atol=float(block.get("atol", 1e-9)))
     if isinstance(claim, dict):
+        if "file" in claim:
+            value = read_file(claim, point.net.folder)
+            if value.dtype == np.float32:
+                tolerance = dict(rtol=1.3e-6, atol=1e-5)
         tolerance = {key: float(claim.get(key, tolerance[key])) for key in tolerance}
         if "file" in claim:
-            return read_file(claim, point.net.folder), tolerance, True
+            return value, tolerance, True
         if "decimals" in claim:
             digits = claim["decimals"]
             if digits == "written":
@@ -663,51 +957,90 @@ def read_claim(claim, point, names, allowed_gradients, block):
     return evaluate(tree, names, point.gradient), tolerance, not (used - set(WORDS) or gradients)
 
 
-def judge_claims(net, point, only_formulas, noise):
-    """All claims of the file at one point: how many were judged, and what is wrong."""
-    judged, wrong = 0, []
+def judge_block(point, block, only_formulas, noise):
+    """The claims of one block: (kind/name, None or what is wrong with it), one after the other."""
+    names = dict(point.values)
+    for name, text in (block.get("let") or {}).items():
+        names[plain(name)] = (evaluate(parse(text), names, point.gradient)
+                              if isinstance(text, str) else tensor(text, {}))
+    for kind, judged_by in KINDS.items():
+        for target, claim in (block.get(kind) or {}).items():
+            subject = [plain(name) for name in target.split("/")]
+            allowed = point.names_of_gradients() if kind == "values" else point.between(subject[0])
+            try:
+                value, tolerance, here_only = read_claim(claim, point, names, allowed, block)
+                if here_only and only_formulas:
+                    continue
+                if kind == "hessians":
+                    tolerance["rtol"] = max(tolerance["rtol"], 1e-5)
+                tolerance["atol"] = tolerance["atol"] + noise
+                yield f"{kind}/{target}", difference(value, judged_by(point)(*subject), **tolerance)
+            except (ValueError, KeyError, TypeError) as error:
+                yield f"{kind}/{target}", f"cannot be read: {error!r}"
+
+
+def judge_calls(point, noise):
+    """Every call of a function: its own claims, and its author's backward."""
+    for group, call in point.net.calls.items():
+        function, inside = call.function, CallPoint(point, call)
+        for block in function.expect:
+            for claim, fault in judge_block(inside, block, False, noise):
+                kind, _, target = claim.partition("/")
+                yield f"{kind}/{group}.{target}", fault
+        names = {**inside.values, "upstream": inside.gradient("output")}
+        for name, rule in function.backward.items():
+            fault = difference(evaluate(parse(rule), names), inside.gradient(plain(name)),
+                               rtol=1e-6, atol=1e-9 + noise)
+            yield f"functions/{function.name}/{name}", fault
+
+
+KINDS = {
+    "values": lambda point: point.value,
+    "gradients": lambda point: point.gradient,
+    "contributions": lambda point: point.contribution,
+    "jacobians": lambda point: point.jacobian,
+    "hessians": lambda point: point.hessian,
+}
+
+
+def judge_claims(net, point, only_formulas, noise, calls=True):
+    """All claims of the file at one point: how many were judged, and what is wrong.
+
+    What is wrong is a mapping: kind/name of the claim -> text."""
+    judged, wrong = 0, {}
     for block in net.expect:
-        names = dict(point.values)
-        for name, text in (block.get("let") or {}).items():
-            names[plain(name)] = (evaluate(parse(text), names, point.gradient)
-                                  if isinstance(text, str) else tensor(text, {}))
-        kinds = {
-            "values": lambda target: point.values[target],
-            "gradients": point.gradient,
-            "contributions": lambda target: point.contribution(*target.split("/")),
-            "jacobians": lambda target: point.jacobian(*target.split("/")),
-        }
-        for kind, actual in kinds.items():
-            for target, claim in (block.get(kind) or {}).items():
-                target = plain(target)
-                between = net.between(target.partition("/")[0])
-                try:
-                    value, tolerance, here_only = read_claim(
-                        claim, point, names, set(net.nodes) if kind == "values" else between, block)
-                    if here_only and only_formulas:
-                        continue
-                    tolerance["atol"] = tolerance["atol"] + noise
-                    fault = difference(value, actual(target), **tolerance)
-                except (ValueError, KeyError, TypeError) as error:
-                    fault = f"cannot be read: {error!r}"
-                judged += 1
-                if fault:
-                    wrong.append(f"{kind} {target}: {fault}")
-        if "hessians" in block and not only_formulas:
-            print("    note: hessians are not judged")
+        for claim, fault in judge_block(point, block, only_formulas, noise):
+            judged += 1
+            if fault:
+                wrong.setdefault(claim, fault)
+    for claim, fault in judge_calls(point, noise) if calls else ():
+        judged += 1
+        if fault:
+            wrong.setdefault(claim, fault)
     return judged, wrong
+
+
+def judge_with_differences(net):
+    """The claims of a net by NumPy alone, at the file's point and at random ones."""
+    rng = np.random.default_rng(0)
+    judged, wrong = judge_claims(net, Point(net), only_formulas=False, noise=1e-8)
+    for _ in range(RANDOM_POINTS):
+        point = Point(net, random_start(net, net.expect[0] if net.expect else {}, rng))
+        if np.all(np.isfinite(point.values[net.output])):
+            more = judge_claims(net, point, only_formulas=True, noise=1e-8)[1]
+            wrong = {claim: text + " (at a random point)" for claim, text in more.items()} | wrong
+    return judged, wrong
+
+
+def lines_of(wrong):
+    return [f"{claim}: {text}" for claim, text in wrong.items()]
 
 
 def witness_self(path):
     """The claims of a net against NumPy alone."""
-    net, rng = Net(path), np.random.default_rng(0)
-    judged, wrong = judge_claims(net, Point(net), only_formulas=False, noise=1e-8)
-    for _ in range(RANDOM_POINTS if net.expect else 0):
-        point = Point(net, random_start(net, net.expect[0], rng))
-        if np.all(np.isfinite(point.values[net.output])):
-            more = judge_claims(net, point, only_formulas=True, noise=1e-8)[1]
-            wrong += [text + " (at a random point)" for text in more]
-    return f"{len(net.start) + len(net.nodes)} nodes, {judged} claims", wrong
+    net = Net(path)
+    judged, wrong = judge_with_differences(net)
+    return f"{len(net.start) + len(net.nodes)} nodes, {judged} claims", lines_of(wrong)
 
 
 def run_program(program, path):
@@ -737,6 +1070,8 @@ def witness_program(program, path):
 
     differences = Point(net)
     for name, value in differences.values.items():
+        if "(" in name:                                 # has no name in the file
+            continue
         if name not in nodes:
             wrong.append(f"{name}: not in the program's answer")
             continue
@@ -751,7 +1086,10 @@ def witness_program(program, path):
     if net.upstream is None:
         return f"{judged} facts (no upstream, so no gradients)", wrong
 
+    bypassed = [group + "." for group, call in net.calls.items() if call.function.backward]
     for name in net.differentiated():
+        if "(" in name or name.startswith(tuple(bypassed)):
+            continue
         gradient = nodes.get(name, {}).get("gradient")
         try:
             numeric = differences.gradient(name)
@@ -774,8 +1112,10 @@ def witness_program(program, path):
             judge(f"contributions to {name}", sum(parts), array(nodes[name]["gradient"]),
                   rtol=1e-9, atol=1e-12)
 
-    claims, faults = judge_claims(net, ProgramPoint(net, answer), only_formulas=False, noise=1e-9)
-    return f"{judged} facts, {claims} claims", wrong + faults
+    # Functions are judged by differences: the program trusts their authors.
+    claims, faults = judge_claims(net, ProgramPoint(net, answer), only_formulas=False, noise=1e-9,
+                                  calls=False)
+    return f"{judged} facts, {claims} claims", wrong + lines_of(faults)
 
 
 def main(arguments):
@@ -787,15 +1127,18 @@ def main(arguments):
     np.seterr(all="ignore")
     for path in nets:
         try:
-            told, wrong = witness_self(path) if first == "--self" else witness_program(first, path)
+            if first == "--self":
+                summary, wrong = witness_self(path)
+            else:
+                summary, wrong = witness_program(first, path)
         except Skip as reason:
             skipped += 1
             print(f"skip {path}: {reason}")
             continue
         except Exception as error:          # whatever it is, go on with the next net
-            told, wrong = "no answer", [f"{type(error).__name__}: {error}"]
+            summary, wrong = "no answer", [f"{type(error).__name__}: {error}"]
         passed, failed = passed + (not wrong), failed + bool(wrong)
-        print(f"{'FAIL' if wrong else 'ok  '} {path}: {told}")
+        print(f"{'FAIL' if wrong else 'ok  '} {path}: {summary}")
         for text in wrong:
             print("    " + text)
     print(f"{passed} passed, {failed} failed" + (f" ({skipped} skipped)" if skipped else ""))
