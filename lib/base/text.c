@@ -70,6 +70,14 @@ void text_integer(struct text *text, int64_t value) {
   text->count += integer_format(text_reserve(text, NUMBER_SIZE), value);
 }
 
+void text_bytes(struct text *text, double bytes) {
+  static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB", "PB", "EB"};
+  size_t unit = 0;
+  for (; bytes >= 1000 && unit + 1 < sizeof units / sizeof *units; unit++) bytes /= 1000;
+  text_rounded(text, bytes, 3);
+  text_printf(text, " %s", units[unit]);
+}
+
 const char *text_string(struct text *text) {
   *text_reserve(text, 0) = '\0';
   return text->at;

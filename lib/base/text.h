@@ -40,6 +40,8 @@ void text_number(struct text *text, double value);
 /* At most `digits` significant digits, for people. */
 void text_rounded(struct text *text, double value, int digits);
 void text_integer(struct text *text, int64_t value);
+/* An amount of memory, for people: "1.5 GB". */
+void text_bytes(struct text *text, double bytes);
 
 /* The bytes in memory, followed by a NUL that does not count. */
 const char *text_string(struct text *text);

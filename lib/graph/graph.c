@@ -9,6 +9,27 @@ void graph_init(struct graph *graph, struct arena *arena, struct report *report)
   shapes_init(&graph->shapes, arena);
 }
 
+void graph_copy(struct graph *copy, struct arena *arena, struct report *report,
+                const struct graph *graph) {
+  *copy = *graph;
+  copy->arena = arena;
+  copy->report = report;
+  copy->places = NULL;
+  shapes_copy(&copy->shapes, arena, &graph->shapes);
+  copy->nodes.at = NULL, copy->nodes.capacity = 0;
+  copy->arcs.at = NULL, copy->arcs.capacity = 0;
+  copy->derivatives.at = NULL, copy->derivatives.capacity = 0;
+  vec_room(arena, &copy->nodes, graph->nodes.count + 1);
+  vec_room(arena, &copy->arcs, graph->arcs.count + 1);
+  vec_room(arena, &copy->derivatives, graph->derivatives.count + 1);
+  memcpy(copy->nodes.at, graph->nodes.at, graph->nodes.count * sizeof *graph->nodes.at);
+  if (graph->arcs.count)
+    memcpy(copy->arcs.at, graph->arcs.at, graph->arcs.count * sizeof *graph->arcs.at);
+  if (graph->derivatives.count)
+    memcpy(copy->derivatives.at, graph->derivatives.at,
+           graph->derivatives.count * sizeof *graph->derivatives.at);
+}
+
 static node_id append(struct graph *graph, struct node node) {
   if (graph->nodes.count >= NODE_NONE - 1) {
     report_add(graph->report, node.mark, BP(TOO_MANY_NODES), "4294967293");

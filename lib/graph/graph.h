@@ -75,6 +75,11 @@ struct graph {
 
 void graph_init(struct graph *graph, struct arena *arena, struct report *report);
 
+/* A copy in an arena of its own, to which nodes can be appended; what nodes point to (shapes, values,
+ * names) stays where it is, and must live as long. */
+void graph_copy(struct graph *copy, struct arena *arena, struct report *report,
+                const struct graph *graph);
+
 /* Appends a start node.  `value` (shape->size doubles) is kept, not copied. */
 node_id graph_start(struct graph *graph, enum role role, const struct shape *shape, double *value,
                     struct mark mark);

@@ -287,22 +287,14 @@ static void plan_backward(struct planner *p) {
 
 /* ---- the whole --------------------------------------------------------------------------- */
 
-static void print_size(struct text *out, double bytes) {
-  static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB", "PB", "EB"};
-  size_t unit = 0;
-  for (; bytes >= 1000 && unit + 1 < sizeof units / sizeof *units; unit++) bytes /= 1000;
-  text_rounded(out, bytes, 3);
-  text_printf(out, " %s", units[unit]);
-}
-
 static bool check_memory(const struct plan *plan, struct arena *arena, struct report *report) {
   double wanted = 8.0 * ((double)plan->values + (double)plan->bars + (double)plan->scratch);
   double there = (double)machine_memory();
   if (wanted <= there) return true;
   struct text texts[2];
   for (int i = 0; i < 2; i++) text_init(&texts[i], arena, NULL, NULL);
-  print_size(&texts[0], wanted);
-  print_size(&texts[1], there);
+  text_bytes(&texts[0], wanted);
+  text_bytes(&texts[1], there);
   report_add(report, graph_node(plan->graph, plan->output)->mark, BP(TENSOR_TOO_LARGE),
              text_string(&texts[0]), text_string(&texts[1]));
   return false;

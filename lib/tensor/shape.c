@@ -35,6 +35,13 @@ void shapes_init(struct shapes *shapes, struct arena *arena) {
   shapes->scalar = shapes_add(shapes, &(struct dims){.rank = 0});
 }
 
+void shapes_copy(struct shapes *copy, struct arena *arena, const struct shapes *shapes) {
+  *copy = *shapes;
+  copy->arena = arena;
+  copy->slots = ARENA_ARRAY(arena, const struct shape *, shapes->capacity);
+  memcpy(copy->slots, shapes->slots, shapes->capacity * sizeof *copy->slots);
+}
+
 /* The number of entries; false where as many doubles have no address. */
 static bool count_entries(const struct dims *dims, size_t *size) {
   const size_t most = SIZE_MAX / 2 / sizeof(double);

@@ -35,6 +35,8 @@ struct shapes {
 };
 
 void shapes_init(struct shapes *shapes, struct arena *arena);
+/* A table with the same shapes, which stay where they are, that grows in an arena of its own. */
+void shapes_copy(struct shapes *copy, struct arena *arena, const struct shapes *shapes);
 
 /* The one shape with these dims; NULL when its size does not fit a size_t of doubles. */
 const struct shape *shapes_add(struct shapes *shapes, const struct dims *dims);
