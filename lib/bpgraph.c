@@ -4,34 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/evaluate.h"
 #include "export/describe.h"
 #include "export/export.h"
-#include "load/net.h"
+#include "handles.h"
 #include "ops/registry.h"
 #include "schemas.h"
 #include "tensor/blas.h"
 #include "version.h"
 
-struct bp_net {
-  struct arena arena;
-  struct report report;
-  struct net net;
-  bool exhausted; /* memory ran out, and there was none to say so */
-};
-
-struct bp_result {
-  struct bp_net *owner;
-  struct arena arena;
-  struct result result;
-  const char *output;
-};
-
 /* ---- memory ------------------------------------------------------------------------------ */
 
-/* Runs `body` with a guard on the arenas; false when memory ran out in it. */
-static bool run_guarded(struct arena *arena, struct arena *other, void (*body)(void *),
-                        void *argument) {
+bool run_guarded(struct arena *arena, struct arena *other, void (*body)(void *), void *argument) {
   jmp_buf guard;
   arena->guard = &guard;
   if (other) other->guard = &guard;
@@ -51,7 +34,7 @@ static void add_exhausted(void *argument) {
   report_add(&net->report, (struct mark){0, 0}, BP(OUT_OF_MEMORY), "out of memory");
 }
 
-static void report_exhausted(bp_net *net) {
+void report_exhausted(bp_net *net) {
   if (!guarded(net, NULL, add_exhausted, net)) net->exhausted = true;
 }
 
