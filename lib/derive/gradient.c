@@ -6,36 +6,39 @@
 
 struct derivation {
   struct rules *rules;
+  struct simplifier *simplifier; /* NULL: none */
   struct graph *graph;
-  node_id of, by;
-  bool *between; /* of by .. of: on a path from `by` to `of` */
-  node_id *bar;  /* of by .. of: the node that holds its gradient so far, or NODE_NONE */
+  node_id first, end; /* of what is looked at */
+  bool *between;      /* of first .. end: on a path from a seed to what is asked for */
+  node_id *bar;       /* of first .. end: the node that holds its gradient so far, or NODE_NONE */
 };
 
 static bool is_between(const struct derivation *d, node_id id) {
-  return id >= d->by && id <= d->of && d->between[id - d->by];
+  return id >= d->first && id < d->end && d->between[id - d->first];
 }
 
-/* Prunes the graph to what lies between. */
-static void mark_between(struct derivation *d) {
-  size_t count = (size_t)(d->of - d->by) + 1;
-  bool *reached = ARENA_ARRAY(d->graph->arena, bool, count);
-  reached[0] = true;
-  for (node_id id = d->by + 1; id <= d->of; id++) {
+/* Marks what depends on `by`, whose nodes are marked already. */
+static void mark_reached(const struct derivation *d, bool *reached) {
+  for (node_id id = d->first; id < d->end; id++) {
     const struct node *node = graph_node(d->graph, id);
     const node_id *inputs = graph_inputs(d->graph, node);
     for (unsigned k = 0; k < node->count; k++)
-      if (inputs[k] >= d->by && reached[inputs[k] - d->by] && graph_flows(d->graph, node, k))
-        reached[id - d->by] = true;
+      if (inputs[k] >= d->first && reached[inputs[k] - d->first] && graph_flows(d->graph, node, k))
+        reached[id - d->first] = true;
   }
-  d->between[count - 1] = reached[count - 1];
-  for (node_id id = d->of; id > d->by; id--) {
-    if (!d->between[id - d->by]) continue;
+}
+
+/* Prunes the graph to what lies between the seeds, which have a bar, and what was reached. */
+static void mark_between(struct derivation *d, const bool *reached) {
+  for (node_id id = d->end; id-- > d->first;) {
+    bool *between = &d->between[id - d->first];
+    *between = reached[id - d->first] && (*between || d->bar[id - d->first] != NODE_NONE);
+    if (!*between) continue;
     const struct node *node = graph_node(d->graph, id);
     const node_id *inputs = graph_inputs(d->graph, node);
     for (unsigned k = 0; k < node->count; k++)
-      if (inputs[k] >= d->by && reached[inputs[k] - d->by] && graph_flows(d->graph, node, k))
-        d->between[inputs[k] - d->by] = true;
+      if (inputs[k] >= d->first && graph_flows(d->graph, node, k))
+        d->between[inputs[k] - d->first] = true;
   }
 }
 
@@ -110,30 +113,37 @@ static enum derived derive_edge(struct derivation *d, node_id id, unsigned input
                                 node_id *gradient) {
   size_t count;
   const struct derivative *given = graph_derivatives(d->graph, id, &count);
-  if (!given) return derive_input(d->rules, id, input, d->bar[id - d->by], gradient);
+  if (!given) return derive_input(d->rules, id, input, d->bar[id - d->first], gradient);
   for (; count--; given++) {
     if (given->input != input) continue;
-    *gradient = copy_derivative(d, given, d->bar[id - d->by]);
+    *gradient = copy_derivative(d, given, d->bar[id - d->first]);
     return *gradient == NODE_NONE ? DERIVED_FAILED : DERIVED_NODE;
   }
   return DERIVED_NOTHING;
 }
 
+static node_id add_nodes(struct derivation *d, node_id a, node_id b, struct mark mark) {
+  const node_id both[2] = {a, b};
+  if (d->simplifier) return simplify_sum(d->simplifier, a, b);
+  return graph_add(d->graph, op_by_symbol("+", 2), NULL, 2, both, mark, (struct mark){0, 0});
+}
+
 static bool add_contribution(struct derivation *d, node_id to, node_id gradient) {
-  node_id *bar = &d->bar[to - d->by];
-  if (*bar == NODE_NONE) {
+  if (d->simplifier) gradient = simplify(d->simplifier, gradient);
+  if (gradient == NODE_NONE) return false;
+  if (d->simplifier && is_zero(d->simplifier, gradient)) return true;
+  node_id *bar = &d->bar[to - d->first];
+  if (*bar == NODE_NONE)
     *bar = gradient;
-    return true;
-  }
-  const node_id both[2] = {*bar, gradient};
-  const struct mark nowhere = {0, 0};
-  *bar = graph_add(d->graph, op_by_symbol("+", 2), NULL, 2, both, graph_node(d->graph, to)->mark,
-                   nowhere);
+  else
+    *bar = add_nodes(d, *bar, gradient, graph_node(d->graph, to)->mark);
   return *bar != NODE_NONE;
 }
 
 static bool derive_node(struct derivation *d, node_id id) {
   unsigned count = graph_node(d->graph, id)->count;
+  if (d->simplifier && graph_node(d->graph, id)->name)
+    simplify_keep(d->simplifier, d->bar[id - d->first]);
   for (unsigned k = 0; k < count; k++) {
     const struct node *node = graph_node(d->graph, id);
     node_id input = graph_inputs(d->graph, node)[k], gradient;
@@ -156,24 +166,60 @@ static node_id make_full(struct graph *graph, const struct shape *shape, double 
   return graph_start(graph, ROLE_LITERAL, shape, value, mark);
 }
 
+/* Sets the range that the sweep looks at, and the gradients that it starts from. */
+static bool start_sweep(struct derivation *d, size_t seed_count, const struct seed *seeds,
+                        size_t by_count, const node_id *by, bool **reached) {
+  d->first = NODE_NONE, d->end = 0;
+  for (size_t i = 0; i < by_count; i++)
+    if (by[i] < d->first) d->first = by[i];
+  for (size_t i = 0; i < seed_count; i++)
+    if (seeds[i].node >= d->end) d->end = seeds[i].node + 1;
+  if (d->first > d->end) d->first = d->end;
+  size_t count = d->end - d->first;
+  d->between = ARENA_ARRAY(d->graph->arena, bool, count + 1);
+  d->bar = ARENA_ARRAY(d->graph->arena, node_id, count + 1);
+  *reached = ARENA_ARRAY(d->graph->arena, bool, count + 1);
+  for (size_t i = 0; i < count; i++) d->bar[i] = NODE_NONE;
+  for (size_t i = 0; i < by_count; i++)
+    if (by[i] < d->end) (*reached)[by[i] - d->first] = true;
+  mark_reached(d, *reached);
+  for (size_t i = 0; i < seed_count; i++) {
+    const struct node *node = graph_node(d->graph, seeds[i].node);
+    node_id upstream = seeds[i].upstream;
+    if (seeds[i].node < d->first || !(*reached)[seeds[i].node - d->first]) continue;
+    if (upstream == NODE_NONE) upstream = make_full(d->graph, node->shape, 1, node->mark);
+    if (!add_contribution(d, seeds[i].node, upstream)) return false;
+  }
+  return true;
+}
+
+bool derive_gradients(struct rules *rules, struct simplifier *simplifier, size_t seed_count,
+                      const struct seed *seeds, size_t by_count, const node_id *by,
+                      struct gradients *out) {
+  struct derivation d = {.rules = rules, .simplifier = simplifier, .graph = rules->scope.graph};
+  bool *reached;
+  if (!start_sweep(&d, seed_count, seeds, by_count, by, &reached)) return false;
+  mark_between(&d, reached);
+  *out = (struct gradients){d.first, d.end, d.bar};
+  for (node_id id = d.end; id-- > d.first;)
+    if (d.between[id - d.first] && d.bar[id - d.first] != NODE_NONE && !derive_node(&d, id))
+      return false;
+  return true;
+}
+
+node_id gradient_of(const struct gradients *gradients, node_id id) {
+  bool inside = id >= gradients->first && id < gradients->end;
+  return inside ? gradients->bar[id - gradients->first] : NODE_NONE;
+}
+
 node_id derive_gradient(struct rules *rules, node_id of, node_id by, node_id upstream) {
   struct graph *graph = rules->scope.graph;
-  const struct shape *shape = graph_node(graph, by)->shape;
-  struct mark mark = graph_node(graph, of)->mark;
-  if (by > of) return make_full(graph, shape, 0, mark);
-  size_t count = (size_t)(of - by) + 1;
-  struct derivation d = {.rules = rules, .graph = graph, .of = of, .by = by};
-  d.between = ARENA_ARRAY(graph->arena, bool, count);
-  d.bar = ARENA_ARRAY(graph->arena, node_id, count);
-  for (size_t i = 0; i < count; i++) d.bar[i] = NODE_NONE;
-  mark_between(&d);
-  if (!d.between[0]) return make_full(graph, shape, 0, mark);
-  d.bar[count - 1] = upstream;
-  if (upstream == NODE_NONE)
-    d.bar[count - 1] = make_full(graph, graph_node(graph, of)->shape, 1, mark);
-  for (node_id id = of; id > by; id--)
-    if (d.between[id - by] && d.bar[id - by] != NODE_NONE && !derive_node(&d, id)) return NODE_NONE;
-  return d.bar[0] == NODE_NONE ? make_full(graph, shape, 0, mark) : d.bar[0];
+  const struct seed seed = {of, upstream};
+  struct gradients gradients;
+  if (!derive_gradients(rules, NULL, 1, &seed, 1, &by, &gradients)) return NODE_NONE;
+  node_id gradient = gradient_of(&gradients, by);
+  if (gradient != NODE_NONE) return gradient;
+  return make_full(graph, graph_node(graph, by)->shape, 0, graph_node(graph, of)->mark);
 }
 
 /* ---- ops without a backward kernel -------------------------------------------------------------- */

@@ -57,8 +57,7 @@ void print_attr_value(const struct attr_spec *spec, const struct attr *attr, str
   }
 }
 
-/* Attributes that hold their default go without saying. */
-static bool is_default(const struct attr_spec *spec, const struct attr *attr) {
+bool is_default_attr(const struct attr_spec *spec, const struct attr *attr) {
   const struct attr *fallback = &spec->fallback;
   if (!attr->given) return true;
   if (!fallback->given) return false;
@@ -90,7 +89,7 @@ void print_definition(const struct result *result, node_id id, struct text *out)
     graph_print_name(graph, inputs[k], out);
   }
   for (size_t i = 0; i < op_attr_count(node->op); i++)
-    if (!is_default(&node->op->attrs[i], &node->attr[i])) {
+    if (!is_default_attr(&node->op->attrs[i], &node->attr[i])) {
       text_printf(out, ", %s=", node->op->attrs[i].name);
       print_attr_value(&node->op->attrs[i], &node->attr[i], out);
     }

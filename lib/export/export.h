@@ -22,4 +22,7 @@ void print_definition(const struct result *result, node_id id, struct text *out)
 /* Writes an attribute's value as an expression has it: [1, 2], true, "ij->ji". */
 void print_attr_value(const struct attr_spec *spec, const struct attr *attr, struct text *out);
 
+/* Whether an attribute holds its default, and goes without saying. */
+bool is_default_attr(const struct attr_spec *spec, const struct attr *attr);
+
 #endif

@@ -131,6 +131,20 @@ void call_fail(const struct call *call, unsigned input, size_t index, const char
 
 /* ---- the row ----------------------------------------------------------------------------- */
 
+/* What an op means to those who simplify expressions (derive/simplify.h); most ops are NONE. */
+enum algebra {
+  ALGEBRA_NONE,
+  ALGEBRA_RESHAPE,      /* the entries of x in the same order */
+  ALGEBRA_BROADCAST_TO, /* x repeated to a shape */
+  ALGEBRA_SUM_TO,       /* the adjoint of that */
+  ALGEBRA_SUM,          /* along axes: attributes `axis`, `keepdims` */
+  ALGEBRA_ZEROS,        /* of the shape of x */
+  ALGEBRA_ONES,
+  ALGEBRA_CHOICE, /* of the second input where the first is not 0, else of the third */
+  ALGEBRA_OUTER,  /* of two vectors */
+  ALGEBRA_COUNT
+};
+
 /* A setting for the table test: shapes such as "2,3; 3" and attributes as in an expression. */
 struct op_sample {
   const char *shapes, *attrs;
@@ -157,6 +171,7 @@ struct op {
   scalar_fn *scalar;     /* elementwise ops of one or two inputs */
   scratch_fn *scratch;
   bool stores; /* backward honours operand.fresh */
+  enum algebra algebra;
 
   /* The derivative, in the net language: the gradient for each input, in which the inputs' names,
    * the attributes, `y`, `upstream`, shape(), rank() and integer arithmetic are known.  A rule may

@@ -1308,6 +1308,7 @@ const struct op linear_ops[] = {
      .infer = infer_outer,
      .forward = outer_forward,
      .backward = outer_backward,
+     .algebra = ALGEBRA_OUTER,
      .rules = {"upstream @ b", "a @ upstream"},
      .samples = outer_samples},
     {.name = "diag",

@@ -897,7 +897,7 @@ SAMPLES(triangle, {"3,3", ""}, {"2,4", "k=1"}, {"4,2", "k=-1"}, {"1,1", ""}, {"0
 /* The same entries under another shape. */
 #define COPIES(id)                                                                                 \
   .forward = copy_forward, .backward = copy_backward, .samples = id##_samples,                     \
-  .rules = {"reshape(upstream, shape=x.shape)"}
+  .algebra = ALGEBRA_RESHAPE, .rules = {"reshape(upstream, shape=x.shape)"}
 
 const struct op shape_ops[] = {
     ROW(reshape, "shape", .meaning = "the same entries in the same order, under another shape",
@@ -910,11 +910,11 @@ const struct op shape_ops[] = {
         .attrs = squeeze_attrs, COPIES(squeeze)),
     ROW(broadcast_to, "shape", .meaning = "x repeated to a shape, as broadcasting does",
         .formula = "y_ij = x_j", .inputs = {"x"}, .attrs = shape_attrs, KERNELS(broadcast_to),
-        .rules = {"sum_to(upstream, shape=x.shape)"}),
+        .algebra = ALGEBRA_BROADCAST_TO, .rules = {"sum_to(upstream, shape=x.shape)"}),
     ROW(sum_to, "adjoint ops",
         .meaning = "x summed to a shape that broadcasts to it: the adjoint of broadcasting",
         .formula = "y_j = sum_i x_ij", .inputs = {"x"}, .attrs = shape_attrs, KERNELS(sum_to),
-        .rules = {"broadcast_to(upstream, shape=x.shape)"}),
+        .algebra = ALGEBRA_SUM_TO, .rules = {"broadcast_to(upstream, shape=x.shape)"}),
     ROW(transpose, "shape", .symbol = ".T",
         .meaning = "the axes in another order; x.T for a matrix", .formula = "y_ij = x_ji",
         .inputs = {"x"}, .attrs = transpose_attrs, KERNELS(transpose),
@@ -1013,6 +1013,7 @@ const struct op shape_ops[] = {
      .most = 1,
      .infer = infer_same,
      .forward = zeros_like_forward,
+     .algebra = ALGEBRA_ZEROS,
      .samples = unary_samples},
     {.name = "ones_like",
      .family = "adjoint ops",
@@ -1023,5 +1024,6 @@ const struct op shape_ops[] = {
      .most = 1,
      .infer = infer_same,
      .forward = ones_like_forward,
+     .algebra = ALGEBRA_ONES,
      .samples = unary_samples},
     {.name = NULL}};

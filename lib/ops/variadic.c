@@ -231,6 +231,7 @@ const struct op variadic_ops[] = {
      .infer = infer_broadcast,
      .forward = where_forward,
      .backward = where_backward,
+     .algebra = ALGEBRA_CHOICE,
      .scratch = entries_of_y,
      .rules = {NULL, "sum_to(where(cond, upstream, 0), shape=a.shape)",
                "sum_to(where(cond, 0, upstream), shape=b.shape)"},
