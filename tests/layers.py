@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LAYERS = ["base", "tensor", "graph", "ops", "lang", "derive", "load", "plan", "engine", "export"]
+LAYERS = ["base", "tensor", "graph", "ops", "lang", "derive", "load", "plan", "engine", "check", "export"]
 TOP = len(LAYERS)  # bpgraph.c and what it hands out
 EVERYWHERE = {"version.h"}
 STANDARD = set("""

@@ -61,7 +61,7 @@ enum numeric_mode { NUMERIC_AUTO, NUMERIC_ALL, NUMERIC_NONE };
 
 struct check_options {
   struct evaluate_options evaluate;
-  const char *gradients;    /* a file of gradients, name -> tensor; NULL: none */
+  const char *gradients;     /* a file of gradients, name -> tensor; NULL: none */
   const double *rtol, *atol; /* NULL: as the blocks say */
   const size_t *points;
   const uint64_t *seed;

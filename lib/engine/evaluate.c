@@ -61,7 +61,7 @@ static void find_indexed(struct result *result) {
   for (size_t i = 0; i < count; i++) result->indexed[i] = result->indexed[i] && !otherwise[i];
 }
 
-static const char *why_no_gradient(const struct result *result, node_id id) {
+const char *result_why_no_gradient(const struct result *result, node_id id) {
   const struct node *node = graph_node(&result->net->graph, id);
   if (node->role == ROLE_CONSTANT || node->role == ROLE_LITERAL) return "it is a constant";
   return result->indexed && result->indexed[id] ? "it is used as an index only" : NULL;
@@ -69,7 +69,7 @@ static const char *why_no_gradient(const struct result *result, node_id id) {
 
 static bool add_wrt(struct result *result, node_id id, struct mark mark) {
   struct net *net = result->net;
-  const char *why = why_no_gradient(result, id);
+  const char *why = result_why_no_gradient(result, id);
   if (why) {
     report_add(net->report, mark, BP(NO_GRADIENT), name_of(result, id), why);
     return false;
@@ -402,7 +402,9 @@ static bool choose(struct result *result, const struct evaluate_options *options
   if (plan->output == NODE_NONE) return false;
   bool fine = take_upstream(result, options, plan->output, upstream);
   if (!take_wrt(result, options) || !fine) return false;
+  result->upstream = *upstream;
   plan->all_values = options->all || options->table;
+  plan->own_starts = options->own_starts;
   if (!result->gradients) return true;
   plan->wrt = result->wrt.at;
   plan->wrt_count = result->wrt.count;
@@ -445,7 +447,7 @@ enum gradient result_gradient(const struct result *result, node_id id, const dou
   if (!result->gradients) return GRADIENT_NULL;
   *at = run_bar(&result->run, id);
   if (*at) return GRADIENT_HERE;
-  return why_no_gradient(result, id) ? GRADIENT_NULL : GRADIENT_ZERO;
+  return result_why_no_gradient(result, id) ? GRADIENT_NULL : GRADIENT_ZERO;
 }
 
 bool result_has_edge(const struct result *result, node_id id, unsigned input) {

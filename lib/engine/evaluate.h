@@ -12,6 +12,7 @@ struct evaluate_options {
   bool all;             /* values and gradients of all nodes */
   bool table;           /* values of all nodes */
   bool no_gradients;
+  bool own_starts; /* the run keeps copies of the start values, to change them */
 };
 
 /* An input of a node, at which the node's derivative is undefined. */
@@ -36,6 +37,7 @@ struct result {
   struct run run;
   bool all;
   bool gradients; /* they were computed */
+  const double *upstream; /* dL/d(output); NULL: ones */
   bool *indexed;  /* of each node: all its users take it as an index; NULL: none is */
   VEC(node_id) wrt;
   bool *wrt_seen; /* of each node: it is in wrt; NULL: wrt is the default */
@@ -51,6 +53,9 @@ bool evaluate(struct result *result, struct arena *arena, struct net *net,
  * GRADIENT_ZERO: it is 0 everywhere, and *at is NULL; else *at has its numbers. */
 enum gradient { GRADIENT_NULL, GRADIENT_ZERO, GRADIENT_HERE };
 enum gradient result_gradient(const struct result *result, node_id id, const double **at);
+
+/* Why a node has no gradient ("it is a constant"), or NULL where it has one. */
+const char *result_why_no_gradient(const struct result *result, node_id id);
 
 /* What reaches input k of a node through this node: as many numbers as the input has entries,
  * written to `out`.  With `local` the derivative itself, as if 1 came from above. */

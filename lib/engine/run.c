@@ -15,6 +15,12 @@ static double *bar_at(const struct run *run, node_id id) {
 }
 
 const double *run_value(const struct run *run, node_id id) { return value_at(run, id); }
+
+double *run_start(const struct run *run, node_id id) {
+  size_t at = run->plan->value[id];
+  return at == PLACE_NONE || at == PLACE_OUTSIDE ? NULL : run->values + at;
+}
+
 const double *run_bar(const struct run *run, node_id id) { return bar_at(run, id); }
 
 void run_call(const struct run *run, node_id id, struct call *call, struct operand *operands) {
@@ -48,11 +54,11 @@ static void bind_calls(struct run *run) {
   }
 }
 
-/* Start values that the run keeps itself: the scalars, and all where they may change. */
-static void copy_starts(struct run *run) {
+void run_restart(struct run *run) {
   for (size_t i = 0; i < run->plan->starts.count; i++) {
     node_id id = run->plan->starts.at[i];
     const struct node *node = graph_node(run->plan->graph, id);
+    if (!node->value) continue; /* what stands for an upstream gradient */
     memcpy(run->values + run->plan->value[id], node->value,
            node->shape->size * sizeof *node->value);
   }
@@ -64,7 +70,7 @@ void run_make(struct run *run, struct arena *arena, const struct plan *plan) {
   run->bars = arena_buffer(arena, plan->bars * sizeof(double));
   run->partials = arena_buffer(arena, plan->tape.count * 2 * sizeof(double));
   run->scratch = arena_buffer(arena, plan->scratch * sizeof(double));
-  copy_starts(run);
+  run_restart(run);
   bind_calls(run);
 }
 

@@ -16,6 +16,13 @@ struct run {
 /* Makes a run in `arena`: the only place that allocates. */
 void run_make(struct run *run, struct arena *arena, const struct plan *plan);
 
+/* Copies the start values that the run keeps itself (the scalars, and all where they may change:
+ * plan_options.own_starts) from the graph again. */
+void run_restart(struct run *run);
+
+/* The run's own copy of a start value, to be changed before run_forward; NULL where it has none. */
+double *run_start(const struct run *run, node_id id);
+
 /* Computes all values.  False when a kernel could not: fault and fault_node say why. */
 bool run_forward(struct run *run);
 

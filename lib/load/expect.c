@@ -502,7 +502,6 @@ struct claims *new_claims(struct net *net) {
   block->points.count = 8;
   block->points.spread = 0.5;
   graph_init(&block->graph, net->arena, net->report);
-  *vec_push(net->arena, &net->claims) = block;
   return block;
 }
 
@@ -525,6 +524,7 @@ static void read_block(struct net *net, tree_id tree, const struct call_site *ca
   if (!read_keys(net, tree, "expect", keys, OTHERS + CLAIM_KINDS, found)) return;
   struct reading reading = {.net = net, .block = new_claims(net), .scope = net->scope};
   struct claims *block = reading.block;
+  *vec_push(net->arena, &net->claims) = block;
   block->call = call;
   reading.scope.graph = &block->graph;
   reading.scope.find = find_in_formula;

@@ -65,7 +65,7 @@ void read_expect(struct net *net, tree_id expect);
 /* The same for the functions' own claims: a block for each call, appended to net->claims. */
 void read_function_claims(struct net *net);
 
-/* A block without claims, with the defaults of all that it may say. */
+/* A block without claims, with the defaults of all that it may say; it is not yet the net's. */
 struct claims *new_claims(struct net *net);
 
 /* Whether `user` is made of `of`: it, a part of its expression or of its calls has it as input. */

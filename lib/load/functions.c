@@ -17,6 +17,7 @@ struct syntax {
 
 struct local {
   const char *name;
+  const char *full; /* the same with a NUL after it */
   uint32_t size;
   tree_id key;
   struct syntax syntax; /* of a node; inputs have none */
@@ -75,7 +76,8 @@ static bool add_local(struct net *net, struct function *function, tree_id key) {
                "it is defined here first");
     return false;
   }
-  *vec_push(net->arena, &function->locals) = (struct local){.name = name, .size = size, .key = key};
+  *vec_push(net->arena, &function->locals) = (struct local){
+      .name = name, .full = arena_copy(net->arena, name, size), .size = size, .key = key};
   return true;
 }
 
@@ -305,6 +307,10 @@ unsigned function_inputs(const struct function *function) { return function->inp
 
 int64_t function_local(const struct function *function, const char *name, size_t size) {
   return map_find(&function->names, name, size);
+}
+
+const char *function_local_name(const struct function *function, unsigned local) {
+  return function->locals.at[local].full;
 }
 
 bool function_rule(const struct net *net, const struct function *function, size_t i,

@@ -29,6 +29,9 @@ unsigned function_inputs(const struct function *function);
 /* The index of an input or inner node among a call's locals, or MAP_NONE. */
 int64_t function_local(const struct function *function, const char *name, size_t size);
 
+/* The name of the i-th local. */
+const char *function_local_name(const struct function *function, unsigned local);
+
 /* The input of the i-th of the author's own rules, and where it stands; false after the last. */
 bool function_rule(const struct net *net, const struct function *function, size_t i,
                    unsigned *input, struct mark *mark);

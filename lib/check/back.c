@@ -1,0 +1,377 @@
+#include "check/back.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tensor/sweep.h"
+
+/* A node of the region. */
+struct back_step {
+  node_id id;
+  const struct node *node;
+  struct call call; /* with operands of its own, whose bars are set for each pass */
+  struct operand *operands;
+  double *bar;
+  double **to; /* where each input's gradient is gathered; NULL: outside */
+  double *y;   /* room for a value, where forward has to be run for its scratch */
+  bool given;
+  const double *gradient; /* what was given */
+  struct inner *inner;    /* of an op without a backward kernel: its derivatives */
+  size_t inner_count;
+};
+
+/* A derivative that is given as nodes, with numbers of its own. */
+struct inner {
+  unsigned input;
+  struct call *calls; /* of the nodes that compute it, in order */
+  size_t count;
+  double *upstream;
+  const double *gradient;
+  size_t size;
+};
+
+/* ---- the region ------------------------------------------------------------------------------ */
+
+struct region {
+  struct back *back;
+  const struct graph *graph;
+  uint8_t *marks; /* of the nodes from the target to the top */
+  size_t count;
+};
+enum { REACHED = 1, LEADS = 2, GIVEN = 4 };
+
+static uint8_t *mark_of(const struct region *region, node_id id) {
+  node_id first = region->back->target;
+  return id >= first && id - first < region->count ? &region->marks[id - first] : NULL;
+}
+
+/* What the target reaches, without passing through a node whose gradient is given. */
+static void mark_reached(struct region *region) {
+  const node_id first = region->back->target;
+  region->marks[0] |= REACHED;
+  for (size_t i = 1; i < region->count; i++) {
+    const struct node *node = graph_node(region->graph, first + (node_id)i);
+    const node_id *inputs = graph_inputs(region->graph, node);
+    if (!node->op || node->backward) continue;
+    for (unsigned k = 0; k < node->count; k++) {
+      const uint8_t *mark = mark_of(region, inputs[k]);
+      bool open = mark && *mark & REACHED && (inputs[k] == first || !(*mark & GIVEN));
+      if (open && graph_flows(region->graph, node, k)) region->marks[i] |= REACHED;
+    }
+  }
+}
+
+static void mark_leading(struct region *region) {
+  for (size_t i = region->count; i-- > 1;) {
+    const struct node *node = graph_node(region->graph, region->back->target + (node_id)i);
+    const node_id *inputs = graph_inputs(region->graph, node);
+    if (!(region->marks[i] & LEADS) || !node->op) continue;
+    for (unsigned k = 0; k < node->count; k++) {
+      uint8_t *mark = mark_of(region, inputs[k]);
+      if (mark && graph_flows(region->graph, node, k)) *mark |= LEADS;
+    }
+  }
+}
+
+static bool in_region(uint8_t marks) { return marks & REACHED && marks & LEADS; }
+
+static size_t size_of(const struct graph *graph, node_id id) {
+  return graph_node(graph, id)->shape->size;
+}
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+static double *scratch_for(struct arena *arena, const struct node *node, const struct call *call) {
+  if (!node->op->scratch) return NULL;
+  const struct shape **x = ARENA_ARRAY(arena, const struct shape *, node->count + 1);
+  for (unsigned k = 0; k < node->count; k++) x[k] = call->x[k].shape;
+  size_t size = node->op->scratch(node->attr, node->shape, node->count, x);
+  return ARENA_ARRAY(arena, double, size + 1);
+}
+
+static struct call make_call(struct back *back, node_id id) {
+  const struct node *node = graph_node(&back->result->net->graph, id);
+  struct operand *operands = ARENA_ARRAY(back->arena, struct operand, node->count + 1);
+  struct call call;
+  run_call(&back->result->run, id, &call, operands);
+  for (unsigned k = 0; k < node->count; k++) operands[k].bar = NULL;
+  call.y.bar = NULL;
+  call.scratch = scratch_for(back->arena, node, &call);
+  call.fault = ARENA_NEW(back->arena, struct fault);
+  return call;
+}
+
+/* Numbers of its own for each node of a derivative, in the place of the run's. */
+static void own_inner(struct back *back, const struct derivative *derivative, struct inner *inner) {
+  const struct graph *graph = &back->result->net->graph;
+  size_t nodes = derivative->end - derivative->first;
+  double **own = ARENA_ARRAY(back->arena, double *, nodes + 1);
+  for (size_t i = 0; i < nodes; i++) {
+    node_id id = derivative->first + (node_id)i;
+    const struct node *node = graph_node(graph, id);
+    bool upstream = id == derivative->upstream;
+    if (node->op || upstream)
+      own[i] = ARENA_ARRAY(back->arena, double, node->shape->size + 1);
+    else
+      own[i] = (double *)run_value(&back->result->run, id);
+    if (upstream) inner->upstream = own[i];
+    if (!node->op) continue;
+    struct call *call = &inner->calls[inner->count++];
+    *call = make_call(back, id);
+    const node_id *inputs = graph_inputs(graph, node);
+    for (unsigned k = 0; k < node->count; k++)
+      if (inputs[k] >= derivative->first && inputs[k] < id)
+        ((struct operand *)call->x)[k].at = own[inputs[k] - derivative->first];
+    call->y.at = own[i];
+  }
+  node_id gradient = derivative->gradient;
+  bool inside = gradient >= derivative->first && gradient < derivative->end;
+  inner->gradient =
+      inside ? own[gradient - derivative->first] : run_value(&back->result->run, gradient);
+}
+
+static void make_inner(struct back *back, struct back_step *step) {
+  const struct graph *graph = &back->result->net->graph;
+  size_t count;
+  const struct derivative *derivative = graph_derivatives(graph, step->id, &count);
+  if (step->node->op->backward || !count) return;
+  step->inner = ARENA_ARRAY(back->arena, struct inner, count);
+  step->inner_count = count;
+  for (size_t i = 0; i < count; i++, derivative++) {
+    struct inner *inner = &step->inner[i];
+    *inner = (struct inner){.input = derivative->input};
+    inner->calls = ARENA_ARRAY(back->arena, struct call, derivative->end - derivative->first + 1);
+    inner->size = size_of(graph, derivative->gradient);
+    own_inner(back, derivative, inner);
+  }
+}
+
+static struct back_step *make_step(struct back *back, node_id id) {
+  struct back_step *step = ARENA_NEW(back->arena, struct back_step);
+  step->id = id;
+  step->node = graph_node(&back->result->net->graph, id);
+  step->bar = ARENA_ARRAY(back->arena, double, step->node->shape->size + 1);
+  if (!step->node->op) return step;
+  step->call = make_call(back, id);
+  step->operands = (struct operand *)step->call.x;
+  step->call.y.bar = step->bar;
+  step->to = ARENA_ARRAY(back->arena, double *, step->node->count + 1);
+  if (step->call.scratch) step->y = ARENA_ARRAY(back->arena, double, step->node->shape->size + 1);
+  make_inner(back, step);
+  back->work += step->node->shape->size;
+  for (unsigned k = 0; k < step->node->count; k++) back->work += step->operands[k].shape->size;
+  return step;
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+static const struct given *find_given(node_id id, struct given top, const struct given *cuts,
+                                      size_t cut_count, struct given *found) {
+  for (size_t i = 0; i < cut_count; i++)
+    if (cuts[i].node == id) return &cuts[i];
+  *found = top;
+  return id == top.node ? found : NULL;
+}
+
+static void connect(struct back *back, const struct region *region, double *const *bars) {
+  const struct graph *graph = region->graph;
+  for (size_t i = 0; i < back->steps.count; i++) {
+    struct back_step *step = back->steps.at[i];
+    const node_id *inputs = graph_inputs(graph, step->node);
+    for (unsigned k = 0; step->node->op && k < step->node->count; k++) {
+      const uint8_t *mark = mark_of(region, inputs[k]);
+      if (mark && in_region(*mark) && graph_flows(graph, step->node, k))
+        step->to[k] = bars[inputs[k] - back->target];
+    }
+  }
+}
+
+bool back_make(struct back *back, struct arena *arena, const struct result *result, node_id target,
+               struct given top, const struct given *cuts, size_t cut_count) {
+  const struct graph *graph = &result->net->graph;
+  *back = (struct back){.result = result, .arena = arena, .target = target, .top = top.node};
+  if (top.node <= target) return false;
+  struct region region = {back, graph, NULL, top.node - target + (size_t)1};
+  region.marks = ARENA_ARRAY(arena, uint8_t, region.count);
+  region.marks[region.count - 1] |= GIVEN | LEADS;
+  for (size_t i = 0; i < cut_count; i++)
+    if (cuts[i].node > target && mark_of(&region, cuts[i].node))
+      *mark_of(&region, cuts[i].node) |= GIVEN | LEADS;
+  mark_reached(&region);
+  mark_leading(&region);
+  size_t found = 0, largest = 1;
+  for (size_t i = 1; i < region.count; i++) found += in_region(region.marks[i]);
+  if (!found || !in_region(region.marks[0])) return false;
+  double **bars = ARENA_ARRAY(arena, double *, region.count);
+  back->bar = bars[0] = ARENA_ARRAY(arena, double, size_of(graph, target) + 1);
+  for (size_t i = region.count; i-- > 1;) {
+    node_id id = target + (node_id)i;
+    if (!in_region(region.marks[i])) continue;
+    if (back->steps.count == BACK_STEPS_MOST) return false;
+    struct back_step *step = make_step(back, id);
+    struct given found_top;
+    const struct given *given = find_given(id, top, cuts, cut_count, &found_top);
+    step->given = given != NULL;
+    step->gradient = given ? given->gradient : NULL;
+    bars[i] = step->bar;
+    if (step->node->shape->size > largest) largest = step->node->shape->size;
+    *vec_push(arena, &back->steps) = step;
+  }
+  if (size_of(graph, target) > largest) largest = size_of(graph, target);
+  back->spare = ARENA_ARRAY(arena, double, largest + 1);
+  connect(back, &region, bars);
+  back_refresh(back);
+  return true;
+}
+
+void back_refresh(struct back *back) {
+  for (size_t i = 0; i < back->steps.count; i++) {
+    struct back_step *step = back->steps.at[i];
+    if (!step->y) continue;
+    struct call call = step->call; /* backward may want what forward leaves in the scratch */
+    call.y.at = step->y;
+    call.op->forward(&call);
+  }
+}
+
+/* ---- a pass ---------------------------------------------------------------------------------- */
+
+/* Adds to `to` what of `from` belongs there when one is broadcast to the other, or reduced. */
+static bool add_broadcast(const struct shape *from_shape, const double *from,
+                          const struct shape *to_shape, double *to) {
+  struct dims from_dims = shape_dims(from_shape), to_dims = shape_dims(to_shape);
+  struct sweep s;
+  if (broadcasts_to(&to_dims, &from_dims)) {
+    for (sweep_start(&s, from_shape, 1, &to_shape); sweep_more(&s); sweep_next(&s))
+      for (size_t i = 0; i < s.n; i++)
+        to[s.at[1] + (ptrdiff_t)i * s.step[1]] += from[s.at[0] + (ptrdiff_t)i * s.step[0]];
+    return true;
+  }
+  if (!broadcasts_to(&from_dims, &to_dims)) return false;
+  for (sweep_start(&s, to_shape, 1, &from_shape); sweep_more(&s); sweep_next(&s))
+    for (size_t i = 0; i < s.n; i++)
+      to[s.at[0] + (ptrdiff_t)i * s.step[0]] += from[s.at[1] + (ptrdiff_t)i * s.step[1]];
+  return true;
+}
+
+static bool run_inner(struct back_step *step, unsigned input, double *to) {
+  for (size_t i = 0; i < step->inner_count; i++) {
+    struct inner *inner = &step->inner[i];
+    if (inner->input != input) continue;
+    if (inner->upstream)
+      memcpy(inner->upstream, step->bar, step->node->shape->size * sizeof *step->bar);
+    for (size_t c = 0; c < inner->count; c++) {
+      inner->calls[c].fault->raised = false;
+      inner->calls[c].op->forward(&inner->calls[c]);
+      if (inner->calls[c].fault->raised) return false;
+    }
+    for (size_t e = 0; e < inner->size; e++) to[e] += inner->gradient[e];
+  }
+  return true;
+}
+
+/* Hands the gradient of a node on to one of its inputs, by `call`. */
+static bool hand_on(struct back_step *step, struct call *call, unsigned input) {
+  if (!step->node->op->backward) return run_inner(step, input, step->to[input]);
+  step->operands[input].bar = step->to[input];
+  call->op->backward(call);
+  step->operands[input].bar = NULL;
+  return true;
+}
+
+/* The local derivative at y instead of at x. */
+static bool hand_on_at_output(struct back *back, struct back_step *step) {
+  struct call call = step->call;
+  if (call.count != 1 || call.x[0].shape->size != call.y.shape->size || !call.op->backward ||
+      call.scratch)
+    return false;
+  double *x = step->operands[0].at;
+  step->operands[0].at = call.y.at;
+  call.y.at = back->spare;
+  call.op->forward(&call);
+  bool fine = hand_on(step, &call, 0);
+  step->operands[0].at = x;
+  return fine;
+}
+
+/* The formula of the local derivative has y in it, and x was written there. */
+static bool hand_on_at_input(struct back_step *step) {
+  struct call call = step->call;
+  if (call.count != 1 || call.x[0].shape->size != call.y.shape->size || !call.op->backward ||
+      call.scratch)
+    return false;
+  call.y.at = call.x[0].at;
+  return hand_on(step, &call, 0);
+}
+
+static bool hand_on_altered(struct back *back, struct back_step *step, unsigned k,
+                            const struct slip *slip) {
+  switch (slip->kind) {
+  case ALTER_DROP: return true;
+  case ALTER_PASS:
+    return add_broadcast(step->node->shape, step->bar, step->operands[k].shape, step->to[k]);
+  case ALTER_AT_OUTPUT: return hand_on_at_output(back, step);
+  case ALTER_AT_INPUT: return hand_on_at_input(step);
+  default: return hand_on(step, &step->call, k);
+  }
+}
+
+/* All but one index along an axis become 0. */
+static bool keep_slice(const struct back_step *step, const struct slip *slip) {
+  const struct shape *shape = step->node->shape;
+  if (slip->axis >= shape->rank) return false;
+  size_t inner = 1, n = (size_t)shape->dim[slip->axis];
+  for (unsigned a = slip->axis + 1; a < shape->rank; a++) inner *= (size_t)shape->dim[a];
+  for (size_t i = 0; i < shape->size; i++)
+    if (i / inner % n != (size_t)slip->index) step->bar[i] = 0;
+  return true;
+}
+
+static bool alter_bar(struct back_step *step, const struct slip *slip) {
+  if (slip->node != step->id) return true;
+  if (slip->kind == ALTER_SLICE) return keep_slice(step, slip);
+  for (size_t i = 0; slip->kind == ALTER_ONES && i < step->node->shape->size; i++) step->bar[i] = 1;
+  return true;
+}
+
+static void take_given(struct back_step *step) {
+  size_t bytes = step->node->shape->size * sizeof *step->bar;
+  if (!step->given) return;
+  if (step->gradient)
+    memcpy(step->bar, step->gradient, bytes);
+  else
+    memset(step->bar, 0, bytes);
+}
+
+static void clear(struct back *back) {
+  const struct graph *graph = &back->result->net->graph;
+  memset(back->bar, 0, size_of(graph, back->target) * sizeof *back->bar);
+  for (size_t i = 0; i < back->steps.count; i++)
+    memset(back->steps.at[i]->bar, 0,
+           back->steps.at[i]->node->shape->size * sizeof *back->steps.at[i]->bar);
+}
+
+const double *back_run(struct back *back, const struct slip *slip) {
+  clear(back);
+  for (size_t i = 0; i < back->steps.count; i++) {
+    struct back_step *step = back->steps.at[i];
+    take_given(step);
+    if (!alter_bar(step, slip)) return NULL;
+    for (unsigned k = 0; step->to && k < step->node->count; k++) {
+      if (!step->to[k]) continue;
+      bool altered = slip->node == step->id && slip->input == k;
+      if (!(altered ? hand_on_altered(back, step, k, slip) : hand_on(step, &step->call, k)))
+        return NULL;
+    }
+  }
+  return back->bar;
+}
+
+node_id back_node(const struct back *back, size_t i) {
+  return i < back->steps.count ? back->steps.at[i]->id : NODE_NONE;
+}
+bool back_is_given(const struct back *back, size_t i) { return back->steps.at[i]->given; }
+const double *back_bar(const struct back *back, size_t i) { return back->steps.at[i]->bar; }
+bool back_flows(const struct back *back, size_t i, unsigned k) {
+  return back->steps.at[i]->to && back->steps.at[i]->to[k];
+}

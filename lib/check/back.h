@@ -1,0 +1,72 @@
+/* A backward pass from one node to another with something altered in it: an edge left out, a local
+ * derivative forgotten or taken at the wrong place.  What comes out is what an author gets who makes
+ * that slip.
+ *
+ * The pass is over one *region*: the nodes on paths from `target` to `top`, and to the `cuts`, where
+ * the way up ends because the gradient there is given.  It reads the values of a result's run at
+ * whatever point that is, and writes nothing but its own numbers. */
+#ifndef BPGRAPH_CHECK_BACK_H
+#define BPGRAPH_CHECK_BACK_H
+
+#include "engine/evaluate.h"
+
+/* A node whose gradient is given. */
+struct given {
+  node_id node;
+  const double *gradient; /* NULL: zeros */
+};
+
+enum alteration {
+  ALTER_NOTHING,
+  ALTER_DROP,      /* nothing flows along the edge */
+  ALTER_PASS,      /* the upstream gradient passes along the edge as it is */
+  ALTER_AT_OUTPUT, /* the local derivative is taken at y instead of x */
+  ALTER_AT_INPUT,  /* the local derivative is taken with x in the place of y */
+  ALTER_ONES,      /* at the node: its gradient is left out, as if it were 1 */
+  ALTER_SLICE      /* at the node: of its gradient, only index `index` along `axis` is there */
+};
+
+struct slip {
+  enum alteration kind;
+  node_id node;
+  unsigned input; /* of an edge */
+  unsigned axis;
+  int64_t index;
+};
+
+struct back_step;
+
+struct back {
+  const struct result *result;
+  struct arena *arena;
+  node_id target, top;
+  VEC(struct back_step *) steps; /* from the top down */
+  double *bar;                   /* the target's */
+  double *spare;                 /* as much as the largest node of the region */
+  size_t work;                   /* numbers touched by a pass */
+};
+
+enum { BACK_STEPS_MOST = 5000 };
+
+/* Finds the region.  False where nothing leads from `target` to `top` or a cut, or where the region
+ * has more than BACK_STEPS_MOST nodes (back->steps.count says which). */
+bool back_make(struct back *back, struct arena *arena, const struct result *result, node_id target,
+               struct given top, const struct given *cuts, size_t cut_count);
+
+/* To be called when the values of the run have changed. */
+void back_refresh(struct back *back);
+
+/* Runs the pass and returns the gradient at the target, which the next pass overwrites.  NULL where
+ * the slip makes no sense: the shapes do not allow it, say. */
+const double *back_run(struct back *back, const struct slip *slip);
+
+/* The nodes of the region but the target, from the top down: the i-th, or NODE_NONE. */
+node_id back_node(const struct back *back, size_t i);
+/* Whether the i-th node's gradient was given. */
+bool back_is_given(const struct back *back, size_t i);
+/* What flowed down to the i-th node in the last pass. */
+const double *back_bar(const struct back *back, size_t i);
+/* Whether a gradient flows from the i-th node to its input k, within the region. */
+bool back_flows(const struct back *back, size_t i, unsigned k);
+
+#endif

@@ -1,0 +1,523 @@
+#include "check/check.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "check/diagnose.h"
+#include "check/judge.h"
+
+static const char *const kind_names[CLAIM_KINDS] = {[CLAIM_VALUE] = "value",
+                                                    [CLAIM_GRADIENT] = "gradient",
+                                                    [CLAIM_CONTRIBUTION] = "contribution",
+                                                    [CLAIM_JACOBIAN] = "jacobian",
+                                                    [CLAIM_HESSIAN] = "hessian"};
+
+enum { ATTEMPTS_MOST = 20 };
+
+const char *judge_name(const struct judge *judge, node_id id) {
+  struct text text;
+  text_init(&text, judge->arena, NULL, NULL);
+  graph_print_name(&judge->net->graph, id, &text);
+  return text_string(&text);
+}
+
+static struct judgement *judgement_of(struct judge *judge, const struct judged *judged) {
+  return &judge->check->claims.at[judged->judgement];
+}
+
+/* ---- a point ------------------------------------------------------------------------------- */
+
+static bool all_finite(const double *at, size_t size) {
+  for (size_t i = 0; at && i < size; i++)
+    if (!isfinite(at[i])) return false;
+  return true;
+}
+
+static const struct shape *shape_of(const struct judge *judge, node_id id) {
+  return graph_node(&judge->net->graph, id)->shape;
+}
+
+bool judge_move(struct judge *judge, const struct points *points, size_t number, size_t attempt) {
+  struct result *result = judge->result;
+  points_move(result, points, number, attempt);
+  if (!run_forward(&result->run)) return false;
+  if (result->gradients && !run_backward(&result->run, result->upstream)) return false;
+  node_id output = result->plan.output;
+  return all_finite(run_value(&result->run, output), shape_of(judge, output)->size);
+}
+
+bool judge_formulas(struct judge *judge, struct formulas *formulas) {
+  (void)judge;
+  if (!formulas->claims->at.count) return true; /* the functions' rules */
+  run_restart(&formulas->run);                  /* scalars are copied */
+  return run_forward(&formulas->run);
+}
+
+const struct points *judge_points(const struct judged *judged) {
+  return &judged->formulas->claims->points;
+}
+
+/* ---- formulas ------------------------------------------------------------------------------ */
+
+/* Where a stand-in's numbers are: in the net's run, whatever the point. */
+static const double *numbers_of(struct judge *judge, const struct stand_in *stand_in) {
+  const struct run *run = &judge->result->run;
+  const double *at = stand_in->gradient ? run_bar(run, stand_in->of) : run_value(run, stand_in->of);
+  if (at) return at;
+  return ARENA_ARRAY(judge->arena, double, shape_of(judge, stand_in->of)->size + 1); /* zeros */
+}
+
+static bool plan_formulas(struct judge *judge, struct formulas *formulas) {
+  struct claims *claims = (struct claims *)formulas->claims;
+  struct graph *graph = &claims->graph;
+  for (size_t i = 0; i < claims->stand_ins.count; i++) {
+    const struct stand_in *stand_in = &claims->stand_ins.at[i];
+    graph->nodes.at[stand_in->node].value = (double *)numbers_of(judge, stand_in);
+  }
+  struct plan_options options = {.output = (node_id)(graph->nodes.count - 1), .all_values = true};
+  if (!plan_make(&formulas->plan, judge->arena, judge->net->report, graph, &options)) return false;
+  run_make(&formulas->run, judge->arena, &formulas->plan);
+  return true;
+}
+
+/* Says why a formula cannot be computed at the file's point. */
+static bool report_fault(struct judge *judge, const struct run *run) {
+  const struct node *node = graph_node(run->plan->graph, run->fault_node);
+  struct text text;
+  text_init(&text, judge->arena, NULL, NULL);
+  text_printf(&text, "%s: %s", node->op->name, run->fault.what);
+  report_add(judge->net->report, node->mark, BP(KERNEL_FAULT), text_string(&text));
+  return false;
+}
+
+/* ---- what is judged ------------------------------------------------------------------------ */
+
+static bool needs_gradient(enum claim_kind kind) {
+  return kind == CLAIM_GRADIENT || kind == CLAIM_CONTRIBUTION || kind == CLAIM_HESSIAN;
+}
+
+/* Whether there is anything to judge the claim by. */
+static bool check_subject(struct judge *judge, const struct claim *claim) {
+  const char *why =
+      needs_gradient(claim->kind) ? result_why_no_gradient(judge->result, claim->of) : NULL;
+  if (why) {
+    report_add(judge->net->report, claim->mark, BP(NO_GRADIENT), judge_name(judge, claim->of), why);
+    return false;
+  }
+  if (!needs_gradient(claim->kind) || judge->result->gradients) return true;
+  report_add(judge->net->report, claim->mark, BP(BAD_CLAIM),
+             "there are no gradients: the output has several entries, and upstream is not given");
+  report_hint(judge->net->report, "say what comes from above: upstream: [...]");
+  return false;
+}
+
+static const char *subject_of(struct judge *judge, const struct claim *claim,
+                              const struct call_site *call) {
+  if (!call) return claim->subject;
+  struct text text;
+  text_init(&text, judge->arena, NULL, NULL);
+  text_printf(&text, "%s.%s", call->name, claim->subject);
+  return text_string(&text);
+}
+
+/* What flows down to a call's subject from the call's value alone. */
+static struct back *make_local(struct judge *judge, node_id subject, node_id top,
+                               const double *gradient) {
+  struct back *back = ARENA_NEW(judge->arena, struct back);
+  struct given given = {top, gradient};
+  if (back_make(back, judge->arena, judge->result, subject, given, NULL, 0)) return back;
+  return NULL;
+}
+
+static size_t dims_size(const struct dims *dims) {
+  size_t size = 1;
+  for (unsigned i = 0; i < dims->rank; i++) size *= (size_t)dims->at[i];
+  return size;
+}
+
+enum { JACOBIAN_MOST = 1 << 27 }; /* entries: a GB */
+
+static bool prepare_jacobian(struct judge *judge, struct judged *judged) {
+  const struct claim *claim = judged->claim;
+  size_t rows = shape_of(judge, claim->of)->size;
+  double entries = (double)rows * (double)shape_of(judge, claim->by)->size;
+  if (entries > JACOBIAN_MOST) {
+    report_add(judge->net->report, claim->mark, BP(BAD_CLAIM),
+               "the Jacobian is too large to be judged");
+    return false;
+  }
+  judged->unit = ARENA_ARRAY(judge->arena, double, rows + 1);
+  if (claim->of != claim->by) judged->local = make_local(judge, claim->by, claim->of, judged->unit);
+  return true;
+}
+
+static void prepare_truth(struct judge *judge, struct judged *judged) {
+  const struct claim *claim = judged->claim;
+  const struct run *run = &judge->result->run;
+  const struct call_site *call = judged->call;
+  if (claim->kind == CLAIM_JACOBIAN) judged->skip = !prepare_jacobian(judge, judged);
+  if (claim->kind == CLAIM_GRADIENT && call && claim->of != call->output && claim->of != call->body)
+    judged->local = make_local(judge, claim->of, call->body, run_bar(run, call->output));
+  if (claim->kind == CLAIM_HESSIAN) judged->skip = true;
+  struct dims dims = claim_dims(&judge->net->graph, claim->kind, claim->of, claim->by);
+  judged->size = dims_size(&dims);
+  if (!judged->skip) judged->truth = ARENA_ARRAY(judge->arena, double, judged->size + 1);
+}
+
+static void add_claim(struct judge *judge, struct formulas *formulas, const struct claim *claim) {
+  const struct claims *claims = formulas->claims;
+  if (!check_subject(judge, claim)) return;
+  struct judged judged = {.claim = claim,
+                          .formulas = formulas,
+                          .call = claims->call,
+                          .judgement = judge->check->claims.count,
+                          .rtol = claims->rtol,
+                          .atol = claims->atol,
+                          .zero = true};
+  prepare_truth(judge, &judged);
+  if (judged.skip) return;
+  *vec_push(judge->arena, &judge->check->claims) =
+      (struct judgement){.kind = kind_names[claim->kind],
+                         .subject = subject_of(judge, claim, claims->call),
+                         .title = claims->title,
+                         .mark = claim->mark,
+                         .entries = judged.size};
+  *vec_push(judge->arena, &judge->judged) = judged;
+}
+
+static struct formulas *new_formulas(struct judge *judge, const struct claims *claims) {
+  struct formulas *formulas = ARENA_NEW(judge->arena, struct formulas);
+  formulas->claims = claims;
+  formulas->ready = !claims->at.count || plan_formulas(judge, formulas);
+  formulas->attempts = ARENA_ARRAY(judge->arena, size_t, claims->points.count + 1);
+  *vec_push(judge->arena, &judge->formulas) = formulas;
+  return formulas;
+}
+
+static void add_block(struct judge *judge, const struct claims *claims) {
+  struct formulas *formulas = new_formulas(judge, claims);
+  if (!formulas->ready) return;
+  for (size_t i = 0; i < claims->at.count; i++) add_claim(judge, formulas, &claims->at.at[i]);
+}
+
+/* The author's own rules: each held against the derivative of the function's body. */
+static void add_rules(struct judge *judge, struct formulas *formulas,
+                      const struct call_site *call) {
+  unsigned input;
+  struct mark mark;
+  const double *upstream = run_bar(&judge->result->run, call->output);
+  for (size_t i = 0; function_rule(judge->net, call->function, i, &input, &mark); i++) {
+    if (!upstream || !judge->result->gradients) return;
+    struct judged judged = {.formulas = formulas,
+                            .call = call,
+                            .rule_input = input,
+                            .judgement = judge->check->claims.count,
+                            .rtol = formulas->claims->rtol,
+                            .atol = formulas->claims->atol,
+                            .zero = true};
+    node_id from = call->locals[input];
+    judged.size = shape_of(judge, from)->size;
+    judged.truth = ARENA_ARRAY(judge->arena, double, judged.size + 1);
+    judged.claimed_room = ARENA_ARRAY(judge->arena, double, judged.size + 1);
+    if (from != call->body) judged.local = make_local(judge, from, call->body, upstream);
+    struct text subject;
+    text_init(&subject, judge->arena, NULL, NULL);
+    text_printf(&subject, "%s: backward of %s by %s", call->name, function_name(call->function),
+                function_local_name(call->function, input));
+    *vec_push(judge->arena, &judge->check->claims) = (struct judgement){
+        .kind = "function", .subject = text_string(&subject), .mark = mark, .entries = judged.size};
+    *vec_push(judge->arena, &judge->judged) = judged;
+  }
+}
+
+/* ---- two sides ----------------------------------------------------------------------------- */
+
+static void copy(double *to, const double *from, size_t size) {
+  if (from)
+    memcpy(to, from, size * sizeof *to);
+  else
+    memset(to, 0, size * sizeof *to);
+}
+
+static void copy_local(struct back *local, double *to, size_t size) {
+  static const struct slip none = {.kind = ALTER_NOTHING, .node = NODE_NONE};
+  if (local) back_refresh(local);
+  copy(to, local ? back_run(local, &none) : NULL, size);
+}
+
+/* What reaches a node through one of its users. */
+static void add_contributions(struct judge *judge, const struct claim *claim, double *to) {
+  const struct graph *graph = &judge->net->graph;
+  size_t size = shape_of(judge, claim->of)->size;
+  double *part = arena_resize(judge->arena, NULL, (size + 1) * sizeof *part);
+  memset(to, 0, size * sizeof *to);
+  for (node_id id = claim->of + 1; id <= claim->by; id++) {
+    const struct node *node = graph_node(graph, id);
+    if (!node->op || !net_belongs(graph, id, claim->by)) continue;
+    for (unsigned k = 0; k < node->count; k++) {
+      if (graph_inputs(graph, node)[k] != claim->of || !result_has_edge(judge->result, id, k))
+        continue;
+      result_contribution(judge->result, id, k, false, part);
+      for (size_t i = 0; i < size; i++) to[i] += part[i];
+    }
+  }
+  arena_release(judge->arena, part);
+}
+
+static void fill_jacobian(struct judge *judge, struct judged *judged) {
+  const struct claim *claim = judged->claim;
+  size_t rows = shape_of(judge, claim->of)->size, columns = shape_of(judge, claim->by)->size;
+  for (size_t row = 0; row < rows; row++) {
+    judged->unit[row] = 1;
+    double *to = judged->truth + row * columns;
+    if (claim->of == claim->by)
+      copy(to, judged->unit, columns);
+    else
+      copy_local(judged->local, to, columns);
+    judged->unit[row] = 0;
+  }
+}
+
+static void fill_truth(struct judge *judge, struct judged *judged) {
+  const struct claim *claim = judged->claim;
+  const struct run *run = &judge->result->run;
+  const struct call_site *call = judged->call;
+  switch (claim->kind) {
+  case CLAIM_VALUE: copy(judged->truth, run_value(run, claim->of), judged->size); break;
+  case CLAIM_GRADIENT:
+    if (!call)
+      copy(judged->truth, run_bar(run, claim->of), judged->size);
+    else if (claim->of == call->output || claim->of == call->body)
+      copy(judged->truth, run_bar(run, call->output), judged->size);
+    else
+      copy_local(judged->local, judged->truth, judged->size);
+    break;
+  case CLAIM_CONTRIBUTION: add_contributions(judge, claim, judged->truth); break;
+  case CLAIM_JACOBIAN: fill_jacobian(judge, judged); break;
+  default: break;
+  }
+}
+
+/* A rule's side is what it hands down; the truth is the derivative of the body. */
+static struct sides rule_sides(struct judge *judge, struct judged *judged) {
+  const struct call_site *call = judged->call;
+  result_contribution(judge->result, call->output, judged->rule_input + 1, false,
+                      judged->claimed_room);
+  if (call->locals[judged->rule_input] == call->body)
+    copy(judged->truth, run_bar(&judge->result->run, call->output), judged->size);
+  else
+    copy_local(judged->local, judged->truth, judged->size);
+  return (struct sides){judged->claimed_room, judged->truth, false};
+}
+
+struct sides judge_sides(struct judge *judge, struct judged *judged) {
+  if (!judged->claim) return rule_sides(judge, judged);
+  fill_truth(judge, judged);
+  const struct run *run = &judged->formulas->run;
+  const struct shape *shape = graph_node(run->plan->graph, judged->claim->claimed)->shape;
+  return (struct sides){run_value(run, judged->claim->claimed), judged->truth, !shape->rank};
+}
+
+/* ---- judging ------------------------------------------------------------------------------- */
+
+double judge_room(const struct judged *judged, double claimed, double truth, size_t index) {
+  double larger = fabs(claimed) > fabs(truth) ? fabs(claimed) : fabs(truth);
+  double room = judged->atol + judged->rtol * larger;
+  if (!judged->claim || judged->claim->decimals == DECIMALS_NONE) return room;
+  (void)index;
+  int decimals = judged->claim->decimals;
+  double half = 0.5;
+  for (int i = 0; i < decimals; i++) half /= 10;
+  return half * (1 + 1e-9) + 1e-15 * larger;
+}
+
+static void set_worst(struct judge *judge, struct judgement *judgement, const struct judged *judged,
+                      size_t index) {
+  const struct claim *claim = judged->claim;
+  struct dims dims = claim ? claim_dims(&judge->net->graph, claim->kind, claim->of, claim->by)
+                           : shape_dims(shape_of(judge, judged->call->locals[judged->rule_input]));
+  judgement->worst.rank = dims.rank;
+  for (unsigned axis = dims.rank; axis-- > 0;) {
+    judgement->worst.at[axis] = (int64_t)(index % (size_t)dims.at[axis]);
+    index /= (size_t)dims.at[axis];
+  }
+}
+
+/* How many times the room that there is an entry is off; over 1 is wrong. */
+static double excess(const struct judged *judged, double claimed, double truth, size_t index) {
+  if (claimed == truth) return 0; /* infinities, too */
+  double error = fabs(claimed - truth);
+  if (!(error < INFINITY)) return INFINITY;
+  double room = judge_room(judged, claimed, truth, index);
+  return error <= room ? error / (room * 2) : 1 + error / (room > 0 ? room : 1e-300);
+}
+
+/* Takes down how a claim fares at a point. */
+static void judge_claim(struct judge *judge, struct judged *judged, size_t point) {
+  struct judgement *judgement = judgement_of(judge, judged);
+  struct sides sides = judge_sides(judge, judged);
+  double worst = -1;
+  size_t index = 0, wrong = 0;
+  for (size_t i = 0; i < judged->size; i++) {
+    double claimed = side(&sides, i), truth = sides.truth[i];
+    double off = excess(judged, claimed, truth, i);
+    judged->zero = judged->zero && truth == 0;
+    wrong += off > 1;
+    if (off > worst) worst = off, index = i;
+  }
+  judgement->points++;
+  if (!judged->size) return;
+  double claimed = side(&sides, index), truth = sides.truth[index];
+  double error = fabs(claimed - truth), larger = fmax(fabs(claimed), fabs(truth));
+  if (claimed == truth) error = 0;
+  bool first = judgement->points == 1, was_wrong = judgement->verdict == VERDICT_WRONG;
+  /* The first point at which it is wrong is shown, else the one of the largest error. */
+  bool show = first || (wrong && !was_wrong) || (!was_wrong && error > judgement->max_abs_error);
+  if (wrong) judgement->verdict = VERDICT_WRONG;
+  if (!show) return;
+  judgement->max_abs_error = error;
+  judgement->max_rel_error = larger > 0 ? error / larger : 0;
+  if (isnan(claimed) || isnan(truth)) judgement->max_rel_error = NAN;
+  judgement->claimed = claimed;
+  judgement->actual = truth;
+  judgement->point = point;
+  judgement->wrong = wrong;
+  set_worst(judge, judgement, judged, index);
+}
+
+/* Whether something in the block is judged at random points. */
+static bool moves(const struct judge *judge, const struct formulas *formulas) {
+  for (size_t i = 0; i < judge->judged.count; i++) {
+    const struct judged *judged = &judge->judged.at[i];
+    if (judged->formulas == formulas && (!judged->claim || judged->claim->formula)) return true;
+  }
+  return false;
+}
+
+/* Whether all true gradients that the block's claims are about are finite. */
+static bool truths_finite(struct judge *judge, const struct formulas *formulas) {
+  for (size_t i = 0; i < judge->judged.count; i++) {
+    struct judged *judged = &judge->judged.at[i];
+    if (judged->formulas != formulas) continue;
+    struct sides sides = judge_sides(judge, judged);
+    if (!all_finite(sides.truth, judged->size)) return false;
+  }
+  return true;
+}
+
+/* Finds the draw of a random point at which there is something to judge; NO_POINT where none is. */
+static size_t find_attempt(struct judge *judge, struct formulas *formulas,
+                           const struct points *points, size_t number) {
+  for (size_t attempt = 0; attempt < ATTEMPTS_MOST; attempt++)
+    if (judge_move(judge, points, number, attempt) && judge_formulas(judge, formulas) &&
+        truths_finite(judge, formulas))
+      return attempt;
+  return NO_POINT;
+}
+
+static void judge_at(struct judge *judge, const struct formulas *formulas, size_t point) {
+  for (size_t i = 0; i < judge->judged.count; i++) {
+    struct judged *judged = &judge->judged.at[i];
+    bool moving = !judged->claim || judged->claim->formula;
+    if (judged->formulas == formulas && (moving || !point)) judge_claim(judge, judged, point);
+  }
+}
+
+static void note(struct judge *judge, const struct formulas *formulas, const char *text) {
+  for (size_t i = 0; i < judge->judged.count; i++)
+    if (judge->judged.at[i].formulas == formulas)
+      judgement_of(judge, &judge->judged.at[i])->note = text;
+}
+
+static void judge_randomly(struct judge *judge, struct formulas *formulas) {
+  const struct points *points = &formulas->claims->points;
+  size_t judged = 0;
+  for (size_t number = 1; number <= points->count; number++) {
+    size_t attempt = find_attempt(judge, formulas, points, number);
+    formulas->attempts[number] = attempt;
+    if (attempt == NO_POINT) continue;
+    judge_at(judge, formulas, number);
+    judged++;
+  }
+  if (points->count && !judged)
+    note(judge, formulas, "judged at the file's point only: no random point has finite numbers");
+}
+
+static void judge_all(struct judge *judge) {
+  static const struct points here = {.count = 0};
+  judge_move(judge, &here, 0, 0);
+  for (size_t i = 0; i < judge->formulas.count; i++) {
+    struct formulas *formulas = judge->formulas.at[i];
+    if (!formulas->ready) continue;
+    formulas->ready = judge_formulas(judge, formulas);
+    if (formulas->ready)
+      judge_at(judge, formulas, 0);
+    else
+      report_fault(judge, &formulas->run);
+  }
+  for (size_t i = 0; i < judge->formulas.count; i++) {
+    struct formulas *formulas = judge->formulas.at[i];
+    if (formulas->ready && moves(judge, formulas)) judge_randomly(judge, formulas);
+  }
+  judge_move(judge, &here, 0, 0);
+}
+
+/* ---- the whole ----------------------------------------------------------------------------- */
+
+/* What the options say holds in every block. */
+static void apply_options(const struct judge *judge, struct claims *claims) {
+  const struct check_options *options = judge->options;
+  if (options->rtol) claims->rtol = *options->rtol;
+  if (options->atol) claims->atol = *options->atol;
+  if (options->points) claims->points.count = *options->points;
+  if (options->seed) claims->points.seed = *options->seed;
+}
+
+/* A block without claims. */
+static const struct claims *judge_defaults(const struct judge *judge) {
+  struct claims *claims = new_claims(judge->net);
+  apply_options(judge, claims);
+  return claims;
+}
+
+static void count_verdicts(struct check *check) {
+  size_t counts[3] = {0};
+  for (size_t i = 0; i < check->claims.count; i++) counts[check->claims.at[i].verdict]++;
+  for (size_t i = 0; i < check->backprop.count; i++) counts[check->backprop.at[i].verdict]++;
+  check->passed = counts[VERDICT_RIGHT];
+  check->failed = counts[VERDICT_WRONG];
+  check->inconclusive = counts[VERDICT_INCONCLUSIVE];
+}
+
+static void note_zeros(struct judge *judge) {
+  for (size_t i = 0; i < judge->judged.count; i++) {
+    const struct judged *judged = &judge->judged.at[i];
+    struct judgement *judgement = judgement_of(judge, judged);
+    bool gradient = judged->claim && needs_gradient(judged->claim->kind);
+    if (judged->zero && gradient && judged->size && !judgement->note)
+      judgement->note = "the true gradient is 0 everywhere";
+  }
+}
+
+bool check_net(struct check *check, struct arena *arena, struct net *net,
+               const struct check_options *options) {
+  *check = (struct check){.net = net, .arena = arena};
+  struct evaluate_options evaluate_options = options->evaluate;
+  evaluate_options.all = evaluate_options.own_starts = true;
+  if (!evaluate(&check->result, arena, net, &evaluate_options)) return false;
+  struct judge judge = {
+      .check = check, .net = net, .result = &check->result, .arena = arena, .options = options};
+  size_t blocks = net->claims.count;
+  for (size_t i = 0; i < blocks; i++) {
+    apply_options(&judge, net->claims.at[i]);
+    add_block(&judge, net->claims.at[i]);
+  }
+  struct formulas *rules = new_formulas(&judge, judge_defaults(&judge));
+  for (size_t i = 0; i < net->calls_made.count; i++)
+    add_rules(&judge, rules, &net->calls_made.at[i]);
+  judge_all(&judge);
+  note_zeros(&judge);
+  diagnose(&judge);
+  count_verdicts(check);
+  return !report_failed(net->report);
+}

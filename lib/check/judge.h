@@ -1,0 +1,75 @@
+/* Between the files of this folder: a net at a point, and its claims beside the truth. */
+#ifndef BPGRAPH_CHECK_JUDGE_H
+#define BPGRAPH_CHECK_JUDGE_H
+
+#include "check/back.h"
+#include "check/check.h"
+#include "check/points.h"
+
+/* A block's formulas, ready to be run at the net's point. */
+struct formulas {
+  const struct claims *claims;
+  struct plan plan;
+  struct run run;
+  bool ready;       /* false: it could not be planned, or cannot be computed at the file's point */
+  size_t *attempts; /* of each random point, which draw is taken; NO_POINT where none is */
+};
+#define NO_POINT SIZE_MAX
+
+/* Numbers at one point: the claim's, and the truth. */
+struct sides {
+  const double *claimed; /* one number where `spread` says so */
+  const double *truth;
+  bool spread;
+};
+
+/* A claim on its way to its judgement (check->claims.at[judgement]). */
+struct judged {
+  const struct claim *claim;    /* NULL: a rule in a function's `backward` */
+  struct formulas *formulas;    /* NULL likewise */
+  const struct call_site *call; /* of a function's own claim or rule */
+  unsigned rule_input;          /* of a rule: the input of the function that it is for */
+  size_t judgement;
+  size_t size;
+  double rtol, atol;
+  double *truth, *claimed_room;
+  struct back *local; /* the way from the subject to where its gradient is given; NULL: none */
+  double *unit;       /* of a Jacobian: the seed of one row */
+  bool zero;          /* the truth was 0 at every point */
+  bool skip;          /* it cannot be judged, and that was said */
+};
+
+struct judge {
+  struct check *check;
+  struct net *net;
+  struct result *result;
+  struct arena *arena;
+  const struct check_options *options;
+  VEC(struct formulas *) formulas;
+  VEC(struct judged) judged;
+};
+
+/* Puts the net at a point and runs it forward and backward; false where it cannot be computed, or
+ * its output is not finite. */
+bool judge_move(struct judge *judge, const struct points *points, size_t number, size_t attempt);
+
+/* Runs a block's formulas where the net is; false where one cannot be computed. */
+bool judge_formulas(struct judge *judge, struct formulas *formulas);
+
+/* A claim's two sides where the net is. */
+struct sides judge_sides(struct judge *judge, struct judged *judged);
+
+/* The points that a claim is judged at. */
+const struct points *judge_points(const struct judged *judged);
+
+/* How far a claim's entry may be from the truth. */
+double judge_room(const struct judged *judged, double claimed, double truth, size_t index);
+
+static inline double side(const struct sides *sides, size_t index) {
+  return sides->claimed[sides->spread ? 0 : index];
+}
+
+/* Gives the check's arena a name of the net, or a formatted text. */
+const char *judge_name(const struct judge *judge, node_id id);
+
+#endif
