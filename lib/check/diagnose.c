@@ -6,26 +6,9 @@
 #include <string.h>
 
 const struct diagnosis_kind diagnosis_kinds[] = {
-    {"sign", "The claim is the truth, or one path of it, with the sign flipped."},
-    {"factor", "The claim is the truth, or one path of it, times a constant."},
-    {"mean-sum", "A mean was taken as a sum, or a sum as a mean: the factor is their count."},
-    {"transpose", "The claim is the transpose of the truth."},
-    {"permutation", "The claim is the truth with its axes in another order."},
-    {"sum-extra", "The claim is summed or averaged over an axis that the truth still has."},
-    {"sum-missing", "A sum over an axis is missing: only one of its terms is in the claim."},
-    {"path-missing", "What comes along one path from the output is not in the claim."},
-    {"overwritten", "Only one user's contribution is in the claim: assigned instead of added."},
-    {"local-missing",
-     "The local derivative of one op is missing: its upstream gradient was passed on "
-     "as it is."},
-    {"local-at-output", "The local derivative of one op was taken at its output instead of its "
-                        "input."},
-    {"local-at-input",
-     "The local derivative of one op was taken with its input in the place of its "
-     "output."},
-    {"upstream-missing", "The upstream gradient of one node is missing, as if it were 1."},
-    {"diagonal-only", "Only the diagonal of the Jacobian is there."},
-    {"some-entries", "The claim is right but for some entries."},
+#define DIAGNOSIS(symbol, id, meaning) {#id, meaning},
+#include "check/diagnosis.def"
+#undef DIAGNOSIS
     {NULL, NULL}};
 
 /* ---- a case ---------------------------------------------------------------------------------- */
@@ -50,7 +33,8 @@ enum family {
 };
 
 struct candidate {
-  const char *id, *text;
+  enum diagnosis id;
+  const char *text;
   enum family family;
   double factor;
   unsigned axis, axes[AXES_PERMUTED];
@@ -307,10 +291,10 @@ static void try_factor(struct inquiry *inquiry) {
       try_one(inquiry, (struct candidate){.family = FAMILY_FACTOR, .factor = k});
   if (!found) return;
   const char *also = k < 0 ? " and has the wrong sign" : "";
-  found->id = "factor";
+  found->id = DIAGNOSIS_FACTOR;
   found->text = format(inquiry, "%s is %s%s", inquiry->what, times(inquiry, k), also);
   if (k == -1) {
-    found->id = "sign";
+    found->id = DIAGNOSIS_SIGN;
     found->text = format(inquiry, "%s has the wrong sign", inquiry->what);
     return;
   }
@@ -326,7 +310,7 @@ static void try_factor(struct inquiry *inquiry) {
           ? format(inquiry, "%s averages over %s entries", name(inquiry, owner), entries)
           : format(inquiry, "%s sums over %s entries", name(inquiry, owner), entries);
   struct candidate also_factor = *found;
-  found->id = "mean-sum";
+  found->id = DIAGNOSIS_MEAN_SUM;
   found->text = format(inquiry, "%s is %s%s: %s", inquiry->what, times(inquiry, k), also, why);
   /* 2 may be anything. */
   if (n == 2) *vec_push(inquiry->arena, &inquiry->candidates) = also_factor;
@@ -379,7 +363,7 @@ static void try_permutations(struct inquiry *inquiry) {
     struct candidate *found = fits ? try_one(inquiry, candidate) : NULL;
     if (!found) continue;
     bool matrix = dims->rank == 2;
-    found->id = matrix ? "transpose" : "permutation";
+    found->id = matrix ? DIAGNOSIS_TRANSPOSE : DIAGNOSIS_PERMUTATION;
     found->text =
         matrix ? format(inquiry, "%s is the transpose of the true %s", inquiry->what,
                         truth_word(inquiry))
@@ -402,7 +386,7 @@ static void try_sums(struct inquiry *inquiry) {
           (struct candidate){.family = FAMILY_SUM, .axis = axis, .factor = mean ? 1 / n : 1});
       if (!found) continue;
       const char *where = all ? "all axes" : format(inquiry, "axis %u", axis);
-      found->id = "sum-extra";
+      found->id = DIAGNOSIS_SUM_EXTRA;
       found->text = format(inquiry, "%s is the true %s %s over %s, which it still has",
                            inquiry->what, truth_word(inquiry), mean ? "averaged" : "summed", where);
       return;
@@ -485,15 +469,15 @@ static void name_path(struct inquiry *inquiry, struct candidate *found, node_id 
                       const char *path) {
   double k = found->factor;
   if (k == 0) {
-    found->id = "path-missing";
+    found->id = DIAGNOSIS_PATH_MISSING;
     found->text =
         format(inquiry, "%s lacks the path %s%s", inquiry->what, path, formula_of(inquiry, owner));
   } else if (k == -1) {
-    found->id = "sign";
+    found->id = DIAGNOSIS_SIGN;
     found->text = format(inquiry, "in %s, what comes along %s has the wrong sign%s", inquiry->what,
                          path, formula_of(inquiry, owner));
   } else {
-    found->id = "factor";
+    found->id = DIAGNOSIS_FACTOR;
     found->text = format(inquiry, "in %s, what comes along %s is %s%s%s", inquiry->what, path,
                          times(inquiry, k), k < 0 ? " and has the wrong sign" : "",
                          formula_of(inquiry, owner));
@@ -577,7 +561,7 @@ static void try_users(struct inquiry *inquiry) {
     candidate.family = FAMILY_ONLY;
     struct candidate *found = try_one(inquiry, candidate);
     if (!found) continue;
-    found->id = "overwritten";
+    found->id = DIAGNOSIS_OVERWRITTEN;
     found->text =
         format(inquiry, "%s has only what comes by %s: it is assigned, not added to the others",
                inquiry->what, name(inquiry, users[u]));
@@ -595,12 +579,13 @@ static const char *op_at(struct inquiry *inquiry, node_id id) {
 static void try_edge(struct inquiry *inquiry, size_t i, unsigned k) {
   static const struct {
     enum alteration kind;
-    const char *id, *pattern;
-  } kinds[] = {{ALTER_PASS, "local-missing", "lacks the local derivative of"},
-               {ALTER_AT_OUTPUT, "local-at-output",
+    enum diagnosis id;
+    const char *pattern;
+  } kinds[] = {{ALTER_PASS, DIAGNOSIS_LOCAL_MISSING, "lacks the local derivative of"},
+               {ALTER_AT_OUTPUT, DIAGNOSIS_LOCAL_AT_OUTPUT,
                 "has, at its output instead of its input, the local "
                 "derivative of"},
-               {ALTER_AT_INPUT, "local-at-input",
+               {ALTER_AT_INPUT, DIAGNOSIS_LOCAL_AT_INPUT,
                 "has, with its input in the place of its output, the "
                 "local derivative of"}};
   node_id id = back_node(inquiry->back, i);
@@ -641,7 +626,7 @@ static void try_nodes(struct inquiry *inquiry) {
           try_one(inquiry, (struct candidate){.family = FAMILY_SLIP,
                                               .slip = {.kind = ALTER_ONES, .node = id}});
       if (found) {
-        found->id = "upstream-missing";
+        found->id = DIAGNOSIS_UPSTREAM_MISSING;
         found->text = format(inquiry, "%s lacks the upstream gradient grad(%s)", inquiry->what,
                              name(inquiry, id));
       }
@@ -653,7 +638,7 @@ static void try_nodes(struct inquiry *inquiry) {
         struct candidate *found =
             try_one(inquiry, (struct candidate){.family = FAMILY_SLIP, .slip = slip});
         if (!found) continue;
-        found->id = "sum-missing";
+        found->id = DIAGNOSIS_SUM_MISSING;
         found->text = format(
             inquiry, "%s has only index %d of axis %u of grad(%s): the sum over it is missing",
             inquiry->what, (int)at, axis, name(inquiry, id));
@@ -728,12 +713,13 @@ static struct finding find_entries(struct inquiry *inquiry) {
   struct finding none = {NULL, NULL};
   if (is_diagonal(inquiry, evidence))
     return (struct finding){
-        "diagonal-only",
+        DIAGNOSIS_DIAGONAL_ONLY,
         format(inquiry, "%s has the diagonal only: the other entries are missing", inquiry->what)};
   if (!right || count > inquiry->judged->size / 2) return none;
-  return (struct finding){
-      "some-entries", format(inquiry, "%s is right but for %zu of %zu entries: %s", inquiry->what,
-                             count, inquiry->judged->size, list_wrong(inquiry, evidence, wrong))};
+  return (struct finding){DIAGNOSIS_SOME_ENTRIES,
+                          format(inquiry, "%s is right but for %zu of %zu entries: %s",
+                                 inquiry->what, count, inquiry->judged->size,
+                                 list_wrong(inquiry, evidence, wrong))};
 }
 
 /* ---- the evidence ---------------------------------------------------------------------------- */
@@ -884,7 +870,7 @@ static void keep_findings(struct inquiry *inquiry) {
     const struct candidate *candidate = &inquiry->candidates.at[i];
     if (judgement->diagnosis.count < FINDINGS_MOST && !has_finding(judgement, candidate))
       *vec_push(inquiry->judge->arena, &judgement->diagnosis) =
-          (struct finding){candidate->id, candidate->text};
+          (struct finding){diagnosis_kinds[candidate->id].id, candidate->text};
   }
   if (judgement->diagnosis.count) return;
   struct finding entries = find_entries(inquiry);

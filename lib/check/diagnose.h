@@ -9,12 +9,19 @@
 
 #include "check/judge.h"
 
+enum diagnosis {
+#define DIAGNOSIS(symbol, id, meaning) DIAGNOSIS_##symbol,
+#include "check/diagnosis.def"
+#undef DIAGNOSIS
+  DIAGNOSES
+};
+
 /* A kind of slip: its stable id, and what it means. */
 struct diagnosis_kind {
   const char *id, *meaning;
 };
 
-/* All kinds; ends with a NULL id. */
+/* All kinds, in the order of the enum; then one with a NULL id. */
 extern const struct diagnosis_kind diagnosis_kinds[];
 
 /* Tells which wrong numbers follow from others, and gives every other wrong claim its diagnosis. */
