@@ -79,6 +79,10 @@ static const char *number(struct inquiry *inquiry, double value) {
   return text_string(&text);
 }
 
+static struct finding make_finding(enum diagnosis id, const char *text) {
+  return (struct finding){diagnosis_kinds[id].id, text};
+}
+
 static const struct graph *graph_of(const struct inquiry *inquiry) {
   return &inquiry->judge->net->graph;
 }
@@ -712,14 +716,13 @@ static struct finding find_entries(struct inquiry *inquiry) {
   }
   struct finding none = {NULL, NULL};
   if (is_diagonal(inquiry, evidence))
-    return (struct finding){
+    return make_finding(
         DIAGNOSIS_DIAGONAL_ONLY,
-        format(inquiry, "%s has the diagonal only: the other entries are missing", inquiry->what)};
+        format(inquiry, "%s has the diagonal only: the other entries are missing", inquiry->what));
   if (!right || count > inquiry->judged->size / 2) return none;
-  return (struct finding){DIAGNOSIS_SOME_ENTRIES,
-                          format(inquiry, "%s is right but for %zu of %zu entries: %s",
-                                 inquiry->what, count, inquiry->judged->size,
-                                 list_wrong(inquiry, evidence, wrong))};
+  return make_finding(DIAGNOSIS_SOME_ENTRIES,
+                      format(inquiry, "%s is right but for %zu of %zu entries: %s", inquiry->what,
+                             count, inquiry->judged->size, list_wrong(inquiry, evidence, wrong)));
 }
 
 /* ---- the evidence ---------------------------------------------------------------------------- */
@@ -870,7 +873,7 @@ static void keep_findings(struct inquiry *inquiry) {
     const struct candidate *candidate = &inquiry->candidates.at[i];
     if (judgement->diagnosis.count < FINDINGS_MOST && !has_finding(judgement, candidate))
       *vec_push(inquiry->judge->arena, &judgement->diagnosis) =
-          (struct finding){diagnosis_kinds[candidate->id].id, candidate->text};
+          make_finding(candidate->id, candidate->text);
   }
   if (judgement->diagnosis.count) return;
   struct finding entries = find_entries(inquiry);
