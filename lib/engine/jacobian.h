@@ -2,26 +2,49 @@
  *
  * S need not be a start node: an intermediate node counts as free, and everything that does not
  * depend on it as fixed.  A Hessian is the Jacobian of a gradient, which is made as nodes of a copy
- * of the graph: d2L/da db = d(dL/da)/db. */
+ * of the graph: d2L/da db = d(dL/da)/db.
+ *
+ * It is computed by sweeps: by rows, 1 from above at an entry of P sent down to S, or by columns, 1
+ * at an entry of S sent up to P.  Axes that every op in between keeps apart (see apart_fn) make the
+ * Jacobian block diagonal: its entry (i, j) is 0 unless i and j are equal on the paired axes.  One
+ * sweep then serves all indices of these axes at once: elementwise ops take a single one, and only
+ * the blocks are stored. */
 #ifndef BPGRAPH_ENGINE_JACOBIAN_H
 #define BPGRAPH_ENGINE_JACOBIAN_H
 
 #include "engine/run.h"
 #include "lang/lower.h"
 
+/* The entries of a tensor, by two kinds of axes: entry (f, p) of the free and the paired ones lies
+ * at free[f] + paired[p]. */
+struct entries {
+  const struct shape *shape;
+  uint32_t pairs; /* bit i: axis i is paired */
+  size_t free_count, paired_count;
+  size_t *free, *paired;
+};
+
+/* Must stay where it is: the plan points into it. */
 struct jacobian {
   node_id of, by;
-  const struct shape *of_shape, *by_shape;
-  struct graph graph; /* a Hessian's: the net's, and what the gradient is computed from */
+  struct entries p, s;    /* of P, whose shape is p.shape, and of S */
+  int8_t axis[RANK_MOST]; /* for each axis of S, the one of P that it is paired with, or -1 */
+  bool reaches;           /* a path leads from S to P: else all is 0 */
+  bool columns;           /* sweeps are for columns, else for rows */
+  size_t sweeps;          /* p.free_count or s.free_count */
+  double *blocks;         /* what the sweeps bring: sweeps x the size of S, or of P */
+  struct graph graph;     /* with what was derived, where that was needed: nodes.at is not NULL */
+  node_id seed;           /* what a sweep by columns starts from */
+  double *room;           /* what one by rows starts from */
   struct plan plan;
   struct run run; /* keeps copies of the start values */
-  double *seed;   /* of of_shape */
 };
 
 /* Prepares dP/dS, P being `of` and S `by`.  Reports and returns false where it would not fit into
  * memory; nothing is computed.  `graph` must live as long. */
 bool jacobian_make(struct jacobian *jacobian, struct arena *arena, struct report *report,
-                   const struct graph *graph, node_id of, node_id by);
+                   const struct graph *graph, const struct vocabulary *words, node_id of,
+                   node_id by);
 
 /* The same for d2L/da db, of shape a.shape + b.shape.  L is `of` where that has one entry, else the
  * sum of upstream * of; `upstream` is a node of its shape, or NODE_NONE for ones.  None of a and b
@@ -35,11 +58,14 @@ bool hessian_make(struct jacobian *hessian, struct arena *arena, struct report *
  * the Jacobian does not depend on it. */
 double *jacobian_start(struct jacobian *jacobian, node_id start);
 
-/* Whether any path leads from S to P: if not, the Jacobian is 0. */
-bool jacobian_reaches(const struct jacobian *jacobian);
-
-/* Computes all entries, row-major.  False when a kernel could not be computed at these values:
+/* Computes the blocks.  False when a kernel could not be computed at these values:
  * jacobian->run.fault and fault_node say why. */
+bool jacobian_sweep(struct jacobian *jacobian);
+
+/* Writes row i, as many numbers as S has entries, after the blocks were computed. */
+void jacobian_row(const struct jacobian *jacobian, size_t i, double *row);
+
+/* Computes all entries, row-major.  False as jacobian_sweep. */
 bool jacobian_compute(struct jacobian *jacobian, double *out);
 
 #endif

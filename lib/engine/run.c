@@ -90,9 +90,9 @@ static bool compute(struct run *run, uint32_t at) {
   return !run->fault.raised;
 }
 
-bool run_forward(struct run *run) {
+static bool run_from(struct run *run, size_t first) {
   const struct plan *plan = run->plan;
-  const struct span *span = plan->forward.at, *end = span + plan->forward.count;
+  const struct span *span = plan->forward.at + first, *end = plan->forward.at + plan->forward.count;
   run->fault.raised = false;
   for (; span < end; span++) {
     if (span->kind == SPAN_TAPE)
@@ -102,6 +102,9 @@ bool run_forward(struct run *run) {
   }
   return true;
 }
+
+bool run_forward(struct run *run) { return run_from(run, 0); }
+bool run_again(struct run *run) { return run_from(run, run->plan->again); }
 
 /* ---- backward ---------------------------------------------------------------------------- */
 

@@ -26,6 +26,9 @@ double *run_start(const struct run *run, node_id id);
 /* Computes all values.  False when a kernel could not: fault and fault_node say why. */
 bool run_forward(struct run *run);
 
+/* Computes the values from plan_options.again on, after start values among these have changed. */
+bool run_again(struct run *run);
+
 /* Computes all adjoints from the output's, `upstream` (of the output's shape; NULL: ones).  False
  * as run_forward: the derivative of a function may be any expression. */
 bool run_backward(struct run *run, const double *upstream);

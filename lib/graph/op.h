@@ -125,6 +125,12 @@ typedef void kink_fn(const struct call *call, struct kinks *kinks);
 typedef size_t scratch_fn(const struct attr *attr, const struct shape *y, unsigned count,
                           const struct shape *const *x);
 
+/* The axis of y that an axis of input k becomes where the op keeps entries along it apart: y at i
+ * on the one depends on that input at i on the other only.  -1: the op mixes them.  Both axes have
+ * the same number of entries. */
+typedef int apart_fn(const struct attr *attr, const struct shape *y, const struct shape *const *x,
+                     unsigned k, unsigned axis);
+
 /* Leaves the complaint of a kernel, unless there is one already. */
 void call_fail(const struct call *call, unsigned input, size_t index, const char *what,
                double number);
@@ -170,7 +176,8 @@ struct op {
   backward_fn *backward; /* fused; NULL: the rule is evaluated */
   scalar_fn *scalar;     /* elementwise ops of one or two inputs */
   scratch_fn *scratch;
-  bool stores; /* backward honours operand.fresh */
+  bool stores;     /* backward honours operand.fresh */
+  apart_fn *apart; /* NULL: all entries of y depend on all of the inputs */
   enum algebra algebra;
 
   /* The derivative, in the net language: the gradient for each input, in which the inputs' names,

@@ -49,6 +49,18 @@ bool infer_axis(struct infer *infer, const char *name, const struct attr *axis, 
   return check_axis(infer, name, axis->integer, set);
 }
 
+int apart_beside_axis(const struct attr *attr, const struct shape *y, const struct shape *const *x,
+                      unsigned k, unsigned axis) {
+  if (has_axis(axis_of(&attr[0], y->rank), axis)) return -1;
+  return apart_as(y, (int)axis, x[k], axis);
+}
+
+int apart_beside_axes(const struct attr *attr, const struct shape *y, const struct shape *const *x,
+                      unsigned k, unsigned axis) {
+  if (has_axis(axes_of(&attr[0], y->rank), axis)) return -1;
+  return apart_as(y, (int)axis, x[k], axis);
+}
+
 size_t count_along(const struct shape *shape, axis_set axes) {
   size_t count = 1;
   for (unsigned i = 0; i < shape->rank; i++)

@@ -21,6 +21,10 @@ axis_set axis_of(const struct attr *axis, unsigned rank);
 bool infer_axes(struct infer *infer, const char *name, const struct attr *axes, axis_set *set);
 bool infer_axis(struct infer *infer, const char *name, const struct attr *axis, axis_set *set);
 
+/* Which axes are kept apart by ops that work along those that their first attribute names: the
+ * axis of a softmax, the axes of a normalisation. */
+apart_fn apart_beside_axis, apart_beside_axes;
+
 /* The number of entries along these axes. */
 size_t count_along(const struct shape *shape, axis_set axes);
 /* The number of entries that are left when these axes are reduced. */

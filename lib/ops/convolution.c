@@ -583,6 +583,34 @@ static bool infer_avg_pool2d_adjoint(struct infer *infer) {
          check_gradient(infer, &result);
 }
 
+/* ---- which axes are kept apart ------------------------------------------------------------- */
+
+/* Axis `from` of input k becomes axis `to` of y. */
+static int apart_if(bool is, const struct shape *y, int to, const struct shape *x, unsigned axis) {
+  return is ? apart_as(y, to, x, axis) : -1;
+}
+
+/* Items of x; what goes out of w and b. */
+static int apart_convolved(const struct attr *attr, const struct shape *y,
+                           const struct shape *const *x, unsigned k, unsigned axis) {
+  (void)attr;
+  return apart_if(axis == 0, y, k > 0, x[k], axis);
+}
+
+/* Items of g; what goes into w. */
+static int apart_convolved_back(const struct attr *attr, const struct shape *y,
+                                const struct shape *const *x, unsigned k, unsigned axis) {
+  (void)attr;
+  return apart_if(axis == k, y, (int)k, x[k], axis);
+}
+
+/* What goes out of w and into it: the channels of g and of x. */
+static int apart_weights(const struct attr *attr, const struct shape *y,
+                         const struct shape *const *x, unsigned k, unsigned axis) {
+  (void)attr;
+  return apart_if(axis == 1, y, (int)k, x[k], axis);
+}
+
 /* ---- the rows ---------------------------------------------------------------------------- */
 
 static const int64_t zero[] = {0}, one[] = {1};
@@ -700,35 +728,40 @@ const struct op convolution_ops[] = {
     ROW(conv2d, "networks",
         "the convolution (cross-correlation) of items, channels, rows, columns with w, plus b",
         "y_nohw = b_o + sum_cij x_nc(h+i)(w+j) w_ocij", infer_conv2d, conv_attrs, conv_samples,
-        INPUTS(2, 3, "x", "w", "b"), .scratch = conv2d_scratch,
+        INPUTS(2, 3, "x", "w", "b"), .scratch = conv2d_scratch, .apart = apart_convolved,
         .rules = {CONV_INPUT("upstream", "w", "x"), CONV_WEIGHT("upstream", "x", "w"),
                   "sum(upstream, axis=[0, 2, 3])"}),
     ROW(max_pool2d, "networks", "the largest entry of each window of rows and columns",
         "y_hw = max_ij x_(h+i)(w+j)", infer_pool, pool_attrs, pool_samples, INPUTS(1, 1, "x"),
-        .scratch = max_pool2d_scratch, .rules = {POOL("max_pool2d_scatter", "upstream, x")},
-        .kinks = max_pool2d_kinks, .convention = "all to the first",
+        .scratch = max_pool2d_scratch, .apart = apart_items,
+        .rules = {POOL("max_pool2d_scatter", "upstream, x")}, .kinks = max_pool2d_kinks,
+        .convention = "all to the first",
         .undefined = {"several entries of a window are the largest"}),
     ROW(avg_pool2d, "networks",
         "the mean of each window of rows and columns; padding counts as zeros",
         "y_hw = mean_ij x_(h+i)(w+j)", infer_pool, pool_attrs, pool_samples, INPUTS(1, 1, "x"),
-        .rules = {POOL("avg_pool2d_adjoint", "upstream, shape=x.shape")}),
+        .apart = apart_items, .rules = {POOL("avg_pool2d_adjoint", "upstream, shape=x.shape")}),
     ROW(conv2d_input, "adjoint ops", "the gradient of conv2d by x: the transposed convolution",
         "x_nc(h+i)(w+j) = sum g_nohw w_ocij", infer_conv2d_input, conv_adjoint_attrs,
         conv_input_samples, INPUTS(2, 2, "g", "w"), .scratch = conv2d_input_scratch,
+        .apart = apart_convolved_back,
         .rules = {CONV("upstream", "w"), CONV_WEIGHT("g", "upstream", "w")}),
     ROW(conv2d_weight, "adjoint ops", "the gradient of conv2d by w",
         "w_ocij = sum_nhw g_nohw x_nc(h+i)(w+j)", infer_conv2d_weight, conv_adjoint_attrs,
         conv_weight_samples, INPUTS(2, 2, "g", "x"), .scratch = conv2d_weight_scratch,
-        .rules = {CONV("x", "upstream"), CONV_INPUT("g", "upstream", "x")}),
+        .apart = apart_weights, .rules = {CONV("x", "upstream"), CONV_INPUT("g", "upstream", "x")}),
     ROW(max_pool2d_scatter, "adjoint ops",
         "the gradient of max_pool2d: each entry of g goes where the largest of x's window is",
         "x_winner(h, w) = sum g_hw", infer_max_pool2d_scatter, pool_attrs, scatter_samples,
-        INPUTS(2, 2, "g", "x"), .rules = {POOL("max_pool2d_gather", "upstream, x"), NULL}),
+        INPUTS(2, 2, "g", "x"), .apart = apart_items,
+        .rules = {POOL("max_pool2d_gather", "upstream, x"), NULL}),
     ROW(max_pool2d_gather, "adjoint ops",
         "the entries of u that are where the largest of each of x's windows is",
         "y_hw = u_winner(h, w)", infer_max_pool2d_gather, pool_attrs, gather_samples,
-        INPUTS(2, 2, "u", "x"), .rules = {POOL("max_pool2d_scatter", "upstream, x"), NULL}),
+        INPUTS(2, 2, "u", "x"), .apart = apart_items,
+        .rules = {POOL("max_pool2d_scatter", "upstream, x"), NULL}),
     ROW(avg_pool2d_adjoint, "adjoint ops", "the gradient of avg_pool2d",
         "x_(h+i)(w+j) = sum g_hw / size", infer_avg_pool2d_adjoint, pool_adjoint_attrs,
-        average_samples, INPUTS(1, 1, "g"), .rules = {POOL("avg_pool2d", "upstream")}),
+        average_samples, INPUTS(1, 1, "g"), .apart = apart_items,
+        .rules = {POOL("avg_pool2d", "upstream")}),
     {.name = NULL}};

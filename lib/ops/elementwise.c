@@ -160,6 +160,7 @@ static double mish_slope(double x) {
    .forward = id##_forward,                                                                        \
    .backward = id##_backward,                                                                      \
    .scalar = id##_scalar,                                                                          \
+   .apart = apart_entries,                                                                         \
    .rules = {rule},                                                                                \
    .samples = unary_samples,                                                                       \
    .domain = {{least_x, most_x}},                                                                  \
@@ -191,6 +192,7 @@ const struct op unary_ops[] = {
    .infer = infer_broadcast,                                                                       \
    .forward = id##_forward,                                                                        \
    .scalar = id##_scalar,                                                                          \
+   .apart = apart_entries,                                                                         \
    .samples = binary_samples,                                                                      \
    __VA_ARGS__},
 #define BINARY(name, symbol, meaning, formula, value, slope_a, slope_b, rule_a, rule_b, kink_a,    \

@@ -223,6 +223,33 @@ static void one_hot_forward(const struct call *call) {
   }
 }
 
+/* ---- which axes are kept apart ------------------------------------------------------------- */
+
+/* The rows, of which one entry each is taken or put; one index may serve all. */
+static int apart_picked(const struct attr *attr, const struct shape *y,
+                        const struct shape *const *x, unsigned k, unsigned axis) {
+  (void)attr;
+  const unsigned rows = y->rank < x[k]->rank ? y->rank : x[k]->rank;
+  return axis < rows ? apart_as(y, (int)axis, x[k], axis) : -1;
+}
+
+/* The axes before and after that of the indices. */
+static int apart_taken(const struct attr *attr, const struct shape *y, const struct shape *const *x,
+                       unsigned k, unsigned axis) {
+  int64_t at = attr[0].integer;
+  normalise_axis(&at, x[k]->rank);
+  if (axis == at) return -1;
+  return apart_as(y, (int)axis + (axis > at ? (int)x[1]->rank - 1 : 0), x[k], axis);
+}
+
+static int apart_scattered(const struct attr *attr, const struct shape *y,
+                           const struct shape *const *x, unsigned k, unsigned axis) {
+  int64_t at = attr[SCATTER_AXIS].integer, indices = x[1]->rank;
+  normalise_axis(&at, y->rank);
+  if (axis >= at && axis < at + indices) return -1;
+  return apart_as(y, (int)axis - (axis >= at ? (int)indices - 1 : 0), x[k], axis);
+}
+
 /* ---- the rows ---------------------------------------------------------------------------- */
 
 static const struct attr_spec put_pick_attrs[] = {
@@ -266,21 +293,23 @@ SAMPLES(one_hot, {"", "depth=3"}, {"4", "depth=3"}, {"0", "depth=3"}, {"2,1,2", 
 const struct op index_ops[] = {
     ROW(pick, "index", .meaning = "one entry of every row along the last axis, by its index",
         .formula = "y_i = x_(i, index_i)", .inputs = {"x", "index"}, TWO_INPUTS(pick),
-        .rules = {"put_pick(upstream, index, shape=x.shape)"}, .domain = {{-2, 2}, {0, 3}}),
+        .apart = apart_picked, .rules = {"put_pick(upstream, index, shape=x.shape)"},
+        .domain = {{-2, 2}, {0, 3}}),
     ROW(put_pick, "adjoint ops",
         .meaning = "rows of zeros with one entry of g each: the adjoint of pick",
         .formula = "y_(i, index_i) = g_i", .inputs = {"g", "index"}, TWO_INPUTS(put_pick),
-        .attrs = put_pick_attrs, .rules = {"pick(upstream, index)"}, .domain = {{-2, 2}, {0, 3}}),
+        .apart = apart_picked, .attrs = put_pick_attrs, .rules = {"pick(upstream, index)"},
+        .domain = {{-2, 2}, {0, 3}}),
     ROW(take, "index", .symbol = "[]",
         .meaning = "slabs of x along an axis, by their indices; a scalar index drops the axis",
         .formula = "y_i = x_(indices_i)", .inputs = {"x", "indices"}, TWO_INPUTS(take),
-        .attrs = take_attrs,
+        .apart = apart_taken, .attrs = take_attrs,
         .rules = {"scatter_add(upstream, indices, axis=axis, size=x.shape[axis])"},
         .domain = {{-2, 2}, {0, 3}}),
     ROW(scatter_add, "index",
         .meaning = "updates added up by index into zeros: the adjoint of take",
         .formula = "y_k = sum over indices_i = k of updates_i", .inputs = {"updates", "indices"},
-        TWO_INPUTS(scatter_add), .attrs = scatter_add_attrs,
+        TWO_INPUTS(scatter_add), .apart = apart_scattered, .attrs = scatter_add_attrs,
         .rules = {"take(upstream, indices, axis=axis)"}, .domain = {{-2, 2}, {0, 3}}),
     ROW(one_hot, "index", .meaning = "rows of zeros with a 1 where the index says",
         .formula = "y_(i, index_i) = 1", .inputs = {"index"}, .least = 1, .most = 1, .indices = 1,

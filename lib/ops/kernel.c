@@ -30,6 +30,39 @@ bool infer_broadcast(struct infer *infer) {
   return true;
 }
 
+int apart_as(const struct shape *y, int to, const struct shape *x, unsigned axis) {
+  return to >= 0 && (unsigned)to < y->rank && y->dim[to] == x->dim[axis] ? to : -1;
+}
+
+int apart_entries(const struct attr *attr, const struct shape *y, const struct shape *const *x,
+                  unsigned k, unsigned axis) {
+  (void)attr;
+  return apart_as(y, (int)axis + (int)y->rank - (int)x[k]->rank, x[k], axis);
+}
+
+/* Axes that have as many entries, and as many before them. */
+int apart_order(const struct attr *attr, const struct shape *y, const struct shape *const *x,
+                unsigned k, unsigned axis) {
+  (void)attr;
+  int64_t before = 1, passed = 1;
+  for (unsigned i = 0; i < axis; i++) before *= x[k]->dim[i];
+  for (unsigned to = 0; to < y->rank && passed <= before; passed *= y->dim[to++])
+    if (passed == before && y->dim[to] == x[k]->dim[axis]) return (int)to;
+  return -1;
+}
+
+int apart_batch(const struct attr *attr, const struct shape *y, const struct shape *const *x,
+                unsigned k, unsigned axis) {
+  (void)attr;
+  return axis + 2 < x[k]->rank ? apart_as(y, (int)axis, x[k], axis) : -1;
+}
+
+int apart_items(const struct attr *attr, const struct shape *y, const struct shape *const *x,
+                unsigned k, unsigned axis) {
+  (void)attr;
+  return axis < 2 ? apart_as(y, (int)axis, x[k], axis) : -1;
+}
+
 const struct op_sample unary_samples[] = {{"", ""},    {"3", ""},       {"0", ""},
                                           {"2,3", ""}, {"2,1,3,2", ""}, {NULL, NULL}};
 

@@ -10,6 +10,15 @@ infer_fn infer_same;      /* the shape of the first input */
 infer_fn infer_broadcast; /* all inputs broadcast together */
 infer_fn infer_scalar;    /* [] */
 
+/* Which axes many ops keep apart (see apart_fn). */
+apart_fn apart_entries; /* all, aligned as broadcasting aligns them */
+apart_fn apart_order;   /* of the same entries in the same order, under another shape */
+apart_fn apart_batch;   /* of matrices: those before the last two */
+apart_fn apart_items;   /* the first two: items and channels */
+
+/* Axis `axis` of x as axis `to` of y (which may not exist); -1 where their sizes differ. */
+int apart_as(const struct shape *y, int to, const struct shape *x, unsigned axis);
+
 /* Samples that elementwise ops share. */
 extern const struct op_sample unary_samples[], binary_samples[];
 

@@ -1235,6 +1235,64 @@ static const struct op_sample einsum_samples[] = {{"2,3;3,4", "spec=\"ij,jk->ik\
                                                   {"2,0;0,3", "spec=\"ij,jk->ik\""},
                                                   {NULL, NULL}};
 
+/* ---- which axes are kept apart ------------------------------------------------------------- */
+
+/* An axis of the batch of input k, as the batches broadcast: y has `own` axes of its own behind
+ * them, the input has `inner`. */
+static int apart_batched(const struct shape *y, unsigned own, const struct shape *x, unsigned inner,
+                         unsigned axis) {
+  if (axis + inner >= x->rank) return -1;
+  return apart_as(y, (int)(axis + y->rank + inner) - (int)(own + x->rank), x, axis);
+}
+
+/* The rows of a, the columns of b, and the batch; the axes in between are summed over. */
+static int apart_product(const struct attr *attr, const struct shape *y,
+                         const struct shape *const *x, unsigned k, unsigned axis) {
+  (void)attr;
+  const bool rows = x[0]->rank > 1, columns = x[1]->rank > 1;
+  const unsigned own = rows + columns, inner = x[k]->rank > 1 ? 2 : 1;
+  if (k == 0 && rows && axis + 2 == x[0]->rank) return (int)(y->rank - own);
+  if (k == 1 && columns && axis + 1 == x[1]->rank) return (int)y->rank - 1;
+  return apart_batched(y, own, x[k], inner, axis);
+}
+
+/* The columns of b, and the batch. */
+static int apart_solved(const struct attr *attr, const struct shape *y,
+                        const struct shape *const *x, unsigned k, unsigned axis) {
+  (void)attr;
+  const bool vector = x[1]->rank == 1;
+  if (k == 1 && !vector && axis + 1 == x[1]->rank) return (int)y->rank - 1;
+  return apart_batched(y, vector ? 1 : 2, x[k], k == 1 && vector ? 1 : 2, axis);
+}
+
+static int apart_outer(const struct attr *attr, const struct shape *y, const struct shape *const *x,
+                       unsigned k, unsigned axis) {
+  (void)attr;
+  return apart_as(y, (int)k, x[k], axis);
+}
+
+static int apart_diagonal(const struct attr *attr, const struct shape *y,
+                          const struct shape *const *x, unsigned k, unsigned axis) {
+  (void)attr;
+  return apart_as(y, 0, x[k], axis);
+}
+
+static int apart_vectors(const struct attr *attr, const struct shape *y,
+                         const struct shape *const *x, unsigned k, unsigned axis) {
+  return axis + 1 < x[k]->rank ? apart_entries(attr, y, x, k, axis) : -1;
+}
+
+/* The letters that the result has, too. */
+static int apart_letters(const struct attr *attr, const struct shape *y,
+                         const struct shape *const *x, unsigned k, unsigned axis) {
+  struct spec spec;
+  if (read_spec(attr[SPEC].text.at, attr[SPEC].text.size, &spec)) return -1;
+  const char letter = spec.term[k + 1].at[axis];
+  for (unsigned to = 0; to < spec.term[0].rank; to++)
+    if (spec.term[0].at[to] == letter) return apart_as(y, (int)to, x[k], axis);
+  return -1;
+}
+
 /* ---- the rows ---------------------------------------------------------------------------- */
 
 static const struct attr_spec triangular_attrs[] = {
@@ -1268,6 +1326,7 @@ const struct op linear_ops[] = {
      .infer = infer_matmul,
      .forward = matmul_forward,
      .backward = matmul_backward,
+     .apart = apart_product,
      .stores = true,
      .rules = {"rank(a) == 1 and rank(b) == 1: upstream * b;"
                "rank(a) == 1 and rank(b) == 2: b @ upstream;"
@@ -1309,6 +1368,7 @@ const struct op linear_ops[] = {
      .forward = outer_forward,
      .backward = outer_backward,
      .algebra = ALGEBRA_OUTER,
+     .apart = apart_outer,
      .rules = {"upstream @ b", "a @ upstream"},
      .samples = outer_samples},
     {.name = "diag",
@@ -1321,6 +1381,7 @@ const struct op linear_ops[] = {
      .infer = infer_diag,
      .forward = diag_forward,
      .backward = diag_backward,
+     .apart = apart_diagonal,
      .rules = {"rank(x) == 1: diag(upstream);"
                "x.shape[0] == x.shape[1]: diag(upstream);"
                "put_slice(diag(upstream), shape=x.shape, stop=[size(y), size(y)])"},
@@ -1349,6 +1410,7 @@ const struct op linear_ops[] = {
      .infer = infer_cross,
      .forward = cross_forward,
      .backward = cross_backward,
+     .apart = apart_vectors,
      .rules = {"sum_to(cross(b, upstream), shape=a.shape)",
                "sum_to(cross(upstream, a), shape=b.shape)"},
      .samples = cross_samples},
@@ -1362,6 +1424,7 @@ const struct op linear_ops[] = {
      .infer = infer_square,
      .forward = inv_forward,
      .backward = inv_backward,
+     .apart = apart_batch,
      .scratch = square_scratch,
      .rules = {"-y.mT @ upstream @ y.mT"},
      .samples = square_samples},
@@ -1375,6 +1438,7 @@ const struct op linear_ops[] = {
      .infer = infer_determinant,
      .forward = det_forward,
      .backward = det_backward,
+     .apart = apart_batch,
      .scratch = det_scratch,
      .rules = {"expand_dims(upstream, axis=[-2, -1]) * cofactor(x)"},
      .samples = square_samples},
@@ -1389,6 +1453,7 @@ const struct op linear_ops[] = {
      .infer = infer_determinant,
      .forward = logdet_forward,
      .backward = logdet_backward,
+     .apart = apart_batch,
      .scratch = square_scratch,
      .rules = {"expand_dims(upstream, axis=[-2, -1]) * inv(x).mT"},
      .samples = positive_samples,
@@ -1405,6 +1470,7 @@ const struct op linear_ops[] = {
      .infer = infer_square,
      .forward = cofactor_forward,
      .backward = cofactor_backward,
+     .apart = apart_batch,
      .scratch = square_scratch,
      .rules = {"x.shape[-1] == 1: zeros_like(x);"
                "x.shape[-1] == 2: cofactor(upstream);"
@@ -1424,6 +1490,7 @@ const struct op linear_ops[] = {
      .infer = infer_solve,
      .forward = solve_forward,
      .backward = solve_backward,
+     .apart = apart_solved,
      .scratch = square_scratch,
      .rules = {"rank(a) == 2 and rank(b) == 1: -outer(solve(a.T, upstream), y);"
                "rank(b) == 1: -solve(a.mT, expand_dims(upstream, axis=-1)) @ "
@@ -1445,6 +1512,7 @@ const struct op linear_ops[] = {
      .infer = infer_triangular_solve,
      .forward = triangular_solve_forward,
      .backward = triangular_solve_backward,
+     .apart = apart_solved,
      .scratch = square_scratch,
      .rules = {"rank(b) == 1 and lower and transpose: -tril(outer(y, " BACK_SOLVED_TURNED "));"
                "rank(b) == 1 and lower: -tril(outer(" BACK_SOLVED ", y));"
@@ -1470,6 +1538,7 @@ const struct op linear_ops[] = {
      .infer = infer_square,
      .forward = cholesky_forward,
      .backward = cholesky_backward,
+     .apart = apart_batch,
      .scratch = square_scratch,
      .rules = {"0.5 * triangular_solve(y, triangular_solve(y, tril(y.mT @ upstream) + "
                "tril(y.mT @ upstream, k=-1).mT, transpose=true).mT, transpose=true)"},
@@ -1487,6 +1556,7 @@ const struct op linear_ops[] = {
      .infer = infer_einsum,
      .forward = einsum_forward,
      .backward = einsum_backward,
+     .apart = apart_letters,
      .rules = {"einsum(upstream, others, spec=adjoint(spec, position), shape=x.shape)"},
      .samples = einsum_samples},
     {.name = NULL}};

@@ -527,6 +527,19 @@ static bool infer_hinge(struct infer *infer) {
   return infer_loss(infer, &rows);
 }
 
+/* ---- which axes are kept apart ------------------------------------------------------------- */
+
+/* A loss of each row: those before the classes. */
+static int apart_rows(const struct attr *attr, const struct shape *y, const struct shape *const *x,
+                      unsigned k, unsigned axis) {
+  return attr[0].word == NONE && axis < y->rank ? apart_as(y, (int)axis, x[k], axis) : -1;
+}
+
+static int apart_losses(const struct attr *attr, const struct shape *y,
+                        const struct shape *const *x, unsigned k, unsigned axis) {
+  return attr[0].word == NONE ? apart_entries(attr, y, x, k, axis) : -1;
+}
+
 /* ---- the rows ---------------------------------------------------------------------------- */
 
 static const struct attr_spec softmax_attrs[] = {
@@ -627,14 +640,16 @@ static const struct op_sample entry_samples[] = {{";", ""},
 const struct op network_ops[] = {
     NETWORK(softmax, "exponentials, divided by their sum along an axis", "e^x_i / sum_j e^x_j",
             infer_softmax, softmax_scratch, INPUTS(1, "x"), .attrs = softmax_attrs,
-            .samples = softmax_samples,
+            .apart = apart_beside_axis, .samples = softmax_samples,
             .rules = {"y * (upstream - sum(upstream * y, axis=axis, keepdims=true))"}),
     NETWORK(log_softmax, "the logarithm of softmax; stable", "x_i - ln sum_j e^x_j", infer_softmax,
-            softmax_scratch, INPUTS(1, "x"), .attrs = softmax_attrs, .samples = softmax_samples,
+            softmax_scratch, INPUTS(1, "x"), .attrs = softmax_attrs, .apart = apart_beside_axis,
+            .samples = softmax_samples,
             .rules = {"upstream - exp(y) * sum(upstream, axis=axis, keepdims=true)"}),
     NETWORK(cross_entropy, "the cross-entropy of probabilities p, along the last axis",
             "-sum_j labels_j ln p_j", infer_cross_entropy, cross_entropy_scratch,
-            INPUTS(2, "p", "labels"), .attrs = loss_attrs, .samples = row_samples,
+            INPUTS(2, "p", "labels"), .apart = apart_rows, .attrs = loss_attrs,
+            .samples = row_samples,
             .rules = {ROW_RULE("p", "-labels / where((p == 0) * (labels == 0), 1, p)"),
                       ROW_RULE("p", "-log(p)")},
             .kinks = cross_entropy_kinks, .convention = "not finite",
@@ -645,8 +660,8 @@ const struct op network_ops[] = {
         "one-hot, a "
         "distribution, or integers; stable",
         "-sum_j labels_j ln softmax(logits)_j", infer_softmax_cross_entropy,
-        softmax_cross_entropy_scratch, INPUTS(2, "logits", "labels"), .labels = 1 << 1,
-        .attrs = loss_attrs, .samples = scored_samples,
+        softmax_cross_entropy_scratch, INPUTS(2, "logits", "labels"), .apart = apart_rows,
+        .labels = 1 << 1, .attrs = loss_attrs, .samples = scored_samples,
         .rules = {ROW_CASE("rank(labels) < rank(logits)", "logits",
                            "softmax(logits) - one_hot(labels, "
                            "depth=shape(logits)[-1])") "; " ROW_RULE("logits", "softmax(logits) "
@@ -659,8 +674,8 @@ const struct op network_ops[] = {
         .domain = {{-2, 2}, {0, 1}}),
     NETWORK(hinge, "the multi-class SVM loss of scores, along the last axis",
             "sum_(j != label) max(0, scores_j - scores_label + margin)", infer_hinge, hinge_scratch,
-            INPUTS(2, "scores", "label"), .indices = 1 << 1, .attrs = hinge_attrs,
-            .samples = hinge_samples,
+            INPUTS(2, "scores", "label"), .apart = apart_rows, .indices = 1 << 1,
+            .attrs = hinge_attrs, .samples = hinge_samples,
             .rules = {ROW_RULE("scores",
                                VIOLATED " - one_hot(label, depth=shape(scores)[-1]) * sum(" VIOLATED
                                         ", axis=-1, keepdims=true)"),
@@ -668,12 +683,14 @@ const struct op network_ops[] = {
             .kinks = hinge_kinks, .convention = "0", .undefined = {"a margin is just reached"},
             .domain = {{-2, 2}, {0, 3}}),
     NETWORK(mse, "the mean squared difference", "(a - b)^2", infer_entry_loss, NULL,
-            INPUTS(2, "a", "b"), .attrs = loss_attrs, .samples = entry_samples,
+            INPUTS(2, "a", "b"), .apart = apart_losses, .attrs = loss_attrs,
+            .samples = entry_samples,
             .rules = {ENTRY_RULE("a", "b", "a", "2 * (a - b)"),
                       ENTRY_RULE("a", "b", "b", "2 * (b - a)")}),
     NETWORK(sigmoid_cross_entropy, "the cross-entropy of sigmoid(logits), entry by entry; stable",
             "-labels ln sigmoid(logits) - (1 - labels) ln sigmoid(-logits)", infer_entry_loss, NULL,
-            INPUTS(2, "logits", "labels"), .attrs = loss_attrs, .samples = entry_samples,
+            INPUTS(2, "logits", "labels"), .apart = apart_losses, .attrs = loss_attrs,
+            .samples = entry_samples,
             .rules = {ENTRY_RULE("logits", "labels", "logits",
                                  "(1 - labels) * sigmoid(logits) - labels * sigmoid(-logits)"),
                       ENTRY_RULE("logits", "labels", "labels", "zeros_like(labels) - logits")},

@@ -325,6 +325,26 @@ static bool infer_dropout(struct infer *infer) {
   return infer_same(infer);
 }
 
+/* ---- which axes are kept apart ------------------------------------------------------------- */
+
+static int apart_layers(const struct attr *attr, const struct shape *y,
+                        const struct shape *const *x, unsigned k, unsigned axis) {
+  return k ? apart_entries(attr, y, x, k, axis) : apart_beside_axes(attr, y, x, k, axis);
+}
+
+static int apart_channels(const struct attr *attr, const struct shape *y,
+                          const struct shape *const *x, unsigned k, unsigned axis) {
+  int64_t channels = attr[0].integer;
+  normalise_axis(&channels, y->rank);
+  return k || axis == channels ? apart_as(y, (int)channels, x[k], axis) : -1;
+}
+
+static int apart_but_channels(const struct attr *attr, const struct shape *y,
+                              const struct shape *const *x, unsigned k, unsigned axis) {
+  (void)attr;
+  return axis == 1 ? -1 : apart_as(y, (int)axis, x[k], axis);
+}
+
 /* ---- the rows ---------------------------------------------------------------------------- */
 
 static const int64_t last[] = {-1};
@@ -436,7 +456,7 @@ const struct op normalisation_ops[] = {
     NORMALISATION(layer_norm, "normalised along the axes, then scaled and shifted",
                   "gain (x - mean) / (var + eps)^(1/2) + bias", infer_layer_norm, layer_attrs,
                   layer_samples, .most = 3, .inputs = {"x", "gain", "bias"},
-                  .scratch = layer_norm_scratch,
+                  .scratch = layer_norm_scratch, .apart = apart_layers,
                   .rules = {"given(gain): " SLOPE(LAYER_MEAN, "(upstream * gain)") "; " SLOPE(
                                 LAYER_MEAN, "upstream"),
                             "sum_to(upstream * " NORMED(LAYER_MEAN) ", shape=gain.shape)",
@@ -445,6 +465,7 @@ const struct op normalisation_ops[] = {
         batch_norm, "normalised along all axes but one, then scaled and shifted",
         "gain (x - mean) / (var + eps)^(1/2) + bias", infer_batch_norm, batch_attrs, batch_samples,
         .most = 3, .inputs = {"x", "gain", "bias"}, .scratch = batch_norm_scratch,
+        .apart = apart_channels,
         .rules = {"size(x) == 0: zeros_like(x); "
                   "given(gain): " SLOPE(BATCH_MEAN, "(upstream * " BATCH_GAIN
                                                     ")") "; " SLOPE(BATCH_MEAN, "upstream"),
@@ -452,16 +473,17 @@ const struct op normalisation_ops[] = {
                   "reshape(sum_to(upstream * " NORMED(BATCH_MEAN) ", shape=" CHANNEL
                                                                   "), shape=gain.shape)",
                   "reshape(sum_to(upstream, shape=" CHANNEL "), shape=bias.shape)"}),
-    NORMALISATION(local_response_norm,
-                  "divided by a power of the mean square of neighbouring channels (axis 1)",
-                  "x_c / (k + alpha / size * sum_j x_j^2)^beta, j from c - size // 2",
-                  infer_local_response_norm, response_attrs, response_samples, .most = 1,
-                  .inputs = {"x"}, .scratch = local_response_norm_scratch,
-                  .rules = {"upstream * " BASE
-                            " ** (-beta) - 2 * alpha * beta / size * x * reshape(" BAND
-                            ".mT @ flatten(upstream * x * " BASE
-                            " ** (-beta - 1), start_axis=2), shape=x.shape)"}),
+    NORMALISATION(
+        local_response_norm,
+        "divided by a power of the mean square of neighbouring channels (axis 1)",
+        "x_c / (k + alpha / size * sum_j x_j^2)^beta, j from c - size // 2",
+        infer_local_response_norm, response_attrs, response_samples, .most = 1, .inputs = {"x"},
+        .scratch = local_response_norm_scratch, .apart = apart_but_channels,
+        .rules = {"upstream * " BASE " ** (-beta) - 2 * alpha * beta / size * x * reshape(" BAND
+                  ".mT @ flatten(upstream * x * " BASE
+                  " ** (-beta - 1), start_axis=2), shape=x.shape)"}),
     NORMALISATION(dropout, "some entries become 0, the others are scaled up; the same for a seed",
                   "0 or x / (1 - rate)", infer_dropout, dropout_attrs, dropout_samples, .most = 1,
-                  .inputs = {"x"}, .rules = {"dropout(upstream, rate=rate, seed=seed)"}),
+                  .inputs = {"x"}, .apart = apart_entries,
+                  .rules = {"dropout(upstream, rate=rate, seed=seed)"}),
     {.name = NULL}};

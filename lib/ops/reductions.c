@@ -575,6 +575,15 @@ static bool infer_others(struct infer *infer) {
   return infer_axes(infer, "axis", &infer->attr[AXIS], &axes) && infer_same(infer);
 }
 
+/* The axes that are not reduced; those behind reduced ones move forward where these are not kept. */
+static int apart_reduced(const struct attr *attr, const struct shape *y,
+                         const struct shape *const *x, unsigned k, unsigned axis) {
+  const axis_set axes = axes_of(&attr[AXIS], x[k]->rank);
+  int to = 0;
+  for (unsigned i = 0; i < axis; i++) to += attr[KEEPDIMS].truth || !has_axis(axes, i);
+  return has_axis(axes, axis) ? -1 : apart_as(y, to, x[k], axis);
+}
+
 /* ---- the rows ---------------------------------------------------------------------------- */
 
 #define AXIS_SPEC                                                                                  \
@@ -661,11 +670,14 @@ static const struct op_sample others_samples[] = {{"", ""},
 #define SHARE(size) UPSTREAM " * " WINS(size) " / sum(" WINS(size) ", axis=axis, keepdims=true)"
 #define DEVIATION "(x - mean(x, axis=axis, keepdims=true))"
 
-#define REDUCTION(id, what, text, shape_rule, ...)                                                 \
+#define ALONG(id, what, text, shape_rule, apart_, ...)                                             \
   {                                                                                                \
     .name = #id, .family = "reductions", .meaning = what, .formula = text, .inputs = {"x"},        \
-    .least = 1, .most = 1, .infer = shape_rule, .forward = id##_forward, __VA_ARGS__               \
+    .least = 1, .most = 1, .infer = shape_rule, .forward = id##_forward, .apart = apart_,          \
+    __VA_ARGS__                                                                                    \
   }
+#define REDUCTION(id, what, text, shape_rule, ...)                                                 \
+  ALONG(id, what, text, shape_rule, apart_reduced, __VA_ARGS__)
 #define SMOOTH(id, attrs_, samples_, rule, scratch_)                                               \
   .attrs = attrs_, .samples = samples_, .backward = id##_backward, .rules = {rule},                \
   .scratch = scratch_
@@ -721,10 +733,10 @@ const struct op reduction_ops[] = {
     REDUCTION(argmin, "the index of the smallest entry, the first of equals",
               "argmin(x_1, ..., x_n)", infer_chosen, .attrs = reduction_attrs,
               .samples = reduction_samples, .scratch = one_a_result),
-    REDUCTION(cumsum, "the running sums along an axis", "y_i = x_1 + ... + x_i", infer_cumsum,
-              SMOOTH(cumsum, cumsum_attrs, cumsum_samples,
-                     "flip(cumsum(flip(upstream, axis=axis), axis=axis), axis=axis)",
-                     cumsum_scratch)),
+    ALONG(cumsum, "the running sums along an axis", "y_i = x_1 + ... + x_i", infer_cumsum,
+          apart_beside_axis,
+          SMOOTH(cumsum, cumsum_attrs, cumsum_samples,
+                 "flip(cumsum(flip(upstream, axis=axis), axis=axis), axis=axis)", cumsum_scratch)),
     {.name = "prod_others",
      .family = "adjoint ops",
      .meaning = "for every entry, the product of all others along the axes; further inputs are "
@@ -738,6 +750,7 @@ const struct op reduction_ops[] = {
      .forward = prod_others_forward,
      .backward = prod_others_backward,
      .scratch = prod_others_scratch,
+     .apart = apart_beside_axes,
      .rules = {"position == 0: prod_others(x, others, upstream, axis=axis); "
                "prod_others(others, upstream, axis=axis)"},
      .samples = others_samples},

@@ -135,7 +135,8 @@ static const char *const gelu_words[] = {"none", "tanh", NULL};
 #define ROW(id, what, text, ...)                                                                   \
   {                                                                                                \
     .name = #id, .family = "elementwise", .meaning = what, .formula = text, .inputs = {"x"},       \
-    .least = 1, .most = 1, .forward = id##_forward, .backward = id##_backward, __VA_ARGS__         \
+    .least = 1, .most = 1, .forward = id##_forward, .backward = id##_backward,                     \
+    .apart = apart_entries, __VA_ARGS__                                                            \
   }
 
 const struct op shaped_ops[] = {

@@ -890,6 +890,43 @@ SAMPLES(roll, {"5", "shift=2"}, {"2,3", "shift=-1"}, {"2,3", "shift=1, axis=0"},
 SAMPLES(triangle, {"3,3", ""}, {"2,4", "k=1"}, {"4,2", "k=-1"}, {"1,1", ""}, {"0,3", ""},
         {"3,0", ""}, {"2,3,3", "k=-9"}, {"2,3,3", "k=9"}, {"2,1,3,2", "k=1"});
 
+/* ---- which axes are kept apart -------------------------------------------------------------- */
+
+static int apart_transposed(const struct attr *attr, const struct shape *y,
+                            const struct shape *const *x, unsigned k, unsigned axis) {
+  if (!attr[0].given) return (int)(y->rank - 1 - axis);
+  for (unsigned to = 0; to < y->rank; to++) {
+    int64_t from = attr[0].ints.at[to];
+    if (normalise_axis(&from, x[k]->rank) && from == axis) return (int)to;
+  }
+  return -1;
+}
+
+/* A slice or what a slice is put into: the axes that it takes whole. */
+static int apart_sliced(const struct attr *attr, const struct shape *y,
+                        const struct shape *const *x, unsigned k, unsigned axis) {
+  const struct span span = find_span(attr, axis, y->rank, x[k]->dim[axis]);
+  return span.start == 0 && span.step == 1 ? apart_as(y, (int)axis, x[k], axis) : -1;
+}
+
+static int apart_padded(const struct attr *attr, const struct shape *y,
+                        const struct shape *const *x, unsigned k, unsigned axis) {
+  return pad_before(&attr[PADS], axis) ? -1 : apart_as(y, (int)axis, x[k], axis);
+}
+
+static int apart_rolled(const struct attr *attr, const struct shape *y,
+                        const struct shape *const *x, unsigned k, unsigned axis) {
+  if (has_axis(axes_of(&attr[ROLL_AXIS], y->rank), axis)) return -1;
+  return apart_as(y, (int)axis, x[k], axis);
+}
+
+static int apart_stacked(const struct attr *attr, const struct shape *y,
+                         const struct shape *const *x, unsigned k, unsigned axis) {
+  int64_t at = attr[0].integer;
+  normalise_axis(&at, y->rank);
+  return apart_as(y, (int)axis + (axis >= at), x[k], axis);
+}
+
 /* One input. */
 #define ROW(id, heading, ...)                                                                      \
   { .name = #id, .family = heading, .least = 1, .most = 1, .infer = infer_##id, __VA_ARGS__ }
@@ -897,7 +934,7 @@ SAMPLES(triangle, {"3,3", ""}, {"2,4", "k=1"}, {"4,2", "k=-1"}, {"1,1", ""}, {"0
 /* The same entries under another shape. */
 #define COPIES(id)                                                                                 \
   .forward = copy_forward, .backward = copy_backward, .samples = id##_samples,                     \
-  .algebra = ALGEBRA_RESHAPE, .rules = {"reshape(upstream, shape=x.shape)"}
+  .apart = apart_order, .algebra = ALGEBRA_RESHAPE, .rules = {"reshape(upstream, shape=x.shape)"}
 
 const struct op shape_ops[] = {
     ROW(reshape, "shape", .meaning = "the same entries in the same order, under another shape",
@@ -910,47 +947,49 @@ const struct op shape_ops[] = {
         .attrs = squeeze_attrs, COPIES(squeeze)),
     ROW(broadcast_to, "shape", .meaning = "x repeated to a shape, as broadcasting does",
         .formula = "y_ij = x_j", .inputs = {"x"}, .attrs = shape_attrs, KERNELS(broadcast_to),
-        .algebra = ALGEBRA_BROADCAST_TO, .rules = {"sum_to(upstream, shape=x.shape)"}),
+        .apart = apart_entries, .algebra = ALGEBRA_BROADCAST_TO,
+        .rules = {"sum_to(upstream, shape=x.shape)"}),
     ROW(sum_to, "adjoint ops",
         .meaning = "x summed to a shape that broadcasts to it: the adjoint of broadcasting",
         .formula = "y_j = sum_i x_ij", .inputs = {"x"}, .attrs = shape_attrs, KERNELS(sum_to),
-        .algebra = ALGEBRA_SUM_TO, .rules = {"broadcast_to(upstream, shape=x.shape)"}),
+        .apart = apart_entries, .algebra = ALGEBRA_SUM_TO,
+        .rules = {"broadcast_to(upstream, shape=x.shape)"}),
     ROW(transpose, "shape", .symbol = ".T",
         .meaning = "the axes in another order; x.T for a matrix", .formula = "y_ij = x_ji",
-        .inputs = {"x"}, .attrs = transpose_attrs, KERNELS(transpose),
+        .inputs = {"x"}, .attrs = transpose_attrs, KERNELS(transpose), .apart = apart_transposed,
         .rules = {"transpose(upstream, axes=inverse(axes, x))"}),
     ROW(flip, "shape", .meaning = "the entries along some axes in reverse order",
         .formula = "y_i = x_(n-1-i)", .inputs = {"x"}, .attrs = flip_attrs, KERNELS(flip),
-        .rules = {"flip(upstream, axis=axis)"}),
+        .apart = apart_beside_axes, .rules = {"flip(upstream, axis=axis)"}),
     ROW(slice, "shape", .symbol = "[:]",
         .meaning = "every step-th entry from start to before stop, by axis; bounds as in Python",
         .formula = "y_i = x_(start + i step)", .inputs = {"x"}, .attrs = slice_attrs,
-        KERNELS(slice),
+        KERNELS(slice), .apart = apart_sliced,
         .rules = {"put_slice(upstream, shape=x.shape, start=start, stop=stop, step=step, "
                   "axes=axes)"}),
     ROW(put_slice, "adjoint ops",
         .meaning = "zeros of a shape, with g in the place of a slice: the adjoint of slice",
         .formula = "y_(start + i step) = g_i", .inputs = {"g"}, .attrs = put_slice_attrs,
-        KERNELS(put_slice),
+        KERNELS(put_slice), .apart = apart_sliced,
         .rules = {"slice(upstream, start=start, stop=stop, step=step, axes=axes)"}),
     ROW(pad, "shape", .meaning = "entries added before and after, along each axis",
         .formula = "y_(before + i) = x_i, else value", .inputs = {"x"}, .attrs = pad_attrs,
-        KERNELS(pad), .rules = {"crop(upstream, pads=pads)"}),
+        KERNELS(pad), .apart = apart_padded, .rules = {"crop(upstream, pads=pads)"}),
     ROW(crop, "adjoint ops",
         .meaning = "entries dropped before and after, along each axis: the adjoint of pad",
         .formula = "y_i = x_(before + i)", .inputs = {"x"}, .attrs = crop_attrs, KERNELS(crop),
-        .rules = {"pad(upstream, pads=pads)"}),
+        .apart = apart_padded, .rules = {"pad(upstream, pads=pads)"}),
     ROW(tile, "shape", .meaning = "x repeated side by side", .formula = "y_i = x_(i mod n)",
-        .inputs = {"x"}, .attrs = tile_attrs, KERNELS(tile),
+        .inputs = {"x"}, .attrs = tile_attrs, KERNELS(tile), .apart = apart_entries,
         .rules = {"sum_tiles(upstream, reps=reps, shape=x.shape)"}),
     ROW(sum_tiles, "adjoint ops", .meaning = "the sum of equal tiles: the adjoint of tile",
         .formula = "y_i = sum_k g_(i + k n)", .inputs = {"g"}, .attrs = sum_tiles_attrs,
-        KERNELS(sum_tiles), .rules = {"tile(upstream, reps=reps)"}),
+        KERNELS(sum_tiles), .apart = apart_entries, .rules = {"tile(upstream, reps=reps)"}),
     /* Rolled back the other way: forwards, in reverse order. */
     ROW(roll, "shape",
         .meaning = "the entries moved on along axes; what leaves at the end enters in front",
         .formula = "y_i = x_((i - shift) mod n)", .inputs = {"x"}, .attrs = roll_attrs,
-        KERNELS(roll),
+        KERNELS(roll), .apart = apart_rolled,
         .rules = {"flip(roll(flip(upstream, axis=axis), shift=shift, axis=axis), axis=axis)"}),
     {.name = "tril",
      .family = "shape",
@@ -963,6 +1002,7 @@ const struct op shape_ops[] = {
      .infer = infer_triangle,
      .forward = tril_forward,
      .backward = tril_backward,
+     .apart = apart_entries,
      .rules = {"tril(upstream, k=k)"},
      .samples = triangle_samples},
     {.name = "triu",
@@ -976,6 +1016,7 @@ const struct op shape_ops[] = {
      .infer = infer_triangle,
      .forward = triu_forward,
      .backward = triu_backward,
+     .apart = apart_entries,
      .rules = {"triu(upstream, k=k)"},
      .samples = triangle_samples},
     {.name = "concat",
@@ -989,6 +1030,7 @@ const struct op shape_ops[] = {
      .infer = infer_concat,
      .forward = concat_forward,
      .backward = concat_backward,
+     .apart = apart_beside_axis,
      .rules = {"slice(upstream, start=before(axis), stop=before(axis) + x.shape[axis], axes=axis)"},
      .samples = concat_samples},
     {.name = "stack",
@@ -1002,6 +1044,7 @@ const struct op shape_ops[] = {
      .infer = infer_stack,
      .forward = stack_forward,
      .backward = stack_backward,
+     .apart = apart_stacked,
      .rules = {"take(upstream, position, axis=axis)"},
      .samples = stack_samples},
     {.name = "zeros_like",

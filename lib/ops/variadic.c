@@ -204,7 +204,7 @@ static const struct op_sample many_samples[] = {
     .name = #id, .symbol = sign, .family = "elementwise, broadcasting", .meaning = what,           \
     .formula = text, .inputs = {"x"}, .least = 2, .most = OP_ANY, .infer = infer_broadcast,        \
     .forward = id##_forward, .scalar = id##_scalar, .rules = {rule}, .samples = many_samples,      \
-    __VA_ARGS__                                                                                    \
+    .apart = apart_entries, __VA_ARGS__                                                            \
   }
 
 const struct op variadic_ops[] = {
@@ -233,6 +233,7 @@ const struct op variadic_ops[] = {
      .backward = where_backward,
      .algebra = ALGEBRA_CHOICE,
      .scratch = entries_of_y,
+     .apart = apart_entries,
      .rules = {NULL, "sum_to(where(cond, upstream, 0), shape=a.shape)",
                "sum_to(where(cond, 0, upstream), shape=b.shape)"},
      .samples = where_samples},

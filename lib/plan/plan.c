@@ -97,6 +97,11 @@ static size_t take_place(size_t *total, size_t size) {
   return at;
 }
 
+/* Whether a start node stands for the gradient from above: its place is that of an adjoint. */
+static bool stands_in(const struct node *node) {
+  return node->backward && !node->op && !node->value;
+}
+
 /* Scalars first, one after the other in the order in which they are computed. */
 static void place_scalars(struct planner *p) {
   struct plan *plan = p->plan;
@@ -109,8 +114,7 @@ static void place_scalars(struct planner *p) {
       continue;
     }
     plan->value[i] = next++;
-    bool stands_in = node->backward && !node->op && !node->value;
-    if (!node->op && !stands_in) *vec_push(p->arena, &plan->starts) = (node_id)i;
+    if (!node->op && !stands_in(node)) *vec_push(p->arena, &plan->starts) = (node_id)i;
     if (is_active(p, (node_id)i)) plan->bar[i] = plan->value[i];
   }
   plan->scalars = (next + ALIGN - 1) / ALIGN * ALIGN;
@@ -122,7 +126,7 @@ static void place_tensors(struct planner *p) {
   for (size_t i = 0; i < plan->node_count; i++) {
     if (!(p->marks[i] & MARK_TENSOR)) continue;
     const struct node *node = graph_node(p->graph, (node_id)i);
-    bool outside = !node->op && !p->options->own_starts;
+    bool outside = !node->op && (!p->options->own_starts || stands_in(node));
     if (!node->op && !outside) *vec_push(p->arena, &plan->starts) = (node_id)i;
     plan->value[i] = outside ? PLACE_OUTSIDE : take_place(&plan->values, node->shape->size);
     if (is_active(p, (node_id)i)) plan->bar[i] = take_place(&plan->bars, node->shape->size);
@@ -145,7 +149,7 @@ static void add_tape_step(struct planner *p, node_id id, const struct node *node
   uint32_t a = (uint32_t)plan->value[inputs[0]];
   uint32_t b = node->count > 1 ? (uint32_t)plan->value[inputs[1]] : 0;
   struct span *last = plan->forward.count ? &plan->forward.at[plan->forward.count - 1] : NULL;
-  if (last && last->kind == SPAN_TAPE)
+  if (last && last->kind == SPAN_TAPE && plan->forward.count > plan->again)
     last->count++;
   else
     *vec_push(p->arena, &plan->forward) = (struct span){(uint32_t)plan->tape.count, 1, SPAN_TAPE};
@@ -181,6 +185,7 @@ static void add_span(struct planner *p, bool back, uint32_t first, enum span_kin
 static void plan_forward(struct planner *p) {
   for (size_t i = 0; i < p->plan->node_count; i++) {
     const struct node *node = graph_node(p->graph, (node_id)i);
+    if (i == p->options->again) p->plan->again = p->plan->forward.count;
     if (!node->op || !(p->marks[i] & MARK_NEEDED) || p->marks[i] & MARK_BACKWARD) continue;
     if (fits_tape(p, node))
       add_tape_step(p, (node_id)i, node);

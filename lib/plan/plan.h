@@ -68,6 +68,7 @@ struct plan {
   VEC(struct plan_call) calls;
   VEC(struct plan_add) adds;
   VEC(struct span) forward, backward; /* backward: in the order in which it runs */
+  size_t again;                       /* the first span of forward that is for run_again */
   VEC(struct stretch) clear;
   VEC(node_id) starts;          /* start nodes whose values a run copies */
   size_t scalars;               /* slots of scalars, at the start of values and adjoints alike */
@@ -81,6 +82,7 @@ struct plan_options {
   bool all_values;    /* also of nodes that do not lead to the output */
   bool all_gradients; /* of every node but constants */
   bool own_starts;    /* runs keep copies of the start values, to change them */
+  node_id again;      /* not 0: from this node on, values can be computed again: run_again */
 };
 
 /* Makes a plan in `arena`.  Reports and returns false when it would not fit into memory. */

@@ -8,14 +8,14 @@
 static struct jacobian jacobian;
 
 static const double *compute(void) {
-  size_t size = jacobian.of_shape->size * jacobian.by_shape->size;
+  size_t size = jacobian.p.shape->size * jacobian.s.shape->size;
   double *out = ARENA_ARRAY(&arena, double, size + 1);
   assert_true(jacobian_compute(&jacobian, out));
   return out;
 }
 
 static const double *jacobian_of(const char *of, const char *by) {
-  assert_true(jacobian_make(&jacobian, &arena, &report, &net.graph, id(of), id(by)));
+  assert_true(jacobian_make(&jacobian, &arena, &report, &net.graph, &net.words, id(of), id(by)));
   return compute();
 }
 
@@ -63,7 +63,7 @@ static void test_of_itself_and_of_what_is_not_reached(void **state) {
   assert_entries(jacobian_of("y", "y"), 4, same);
   assert_entries(jacobian_of("x", "x"), 4, same);
   assert_entries(jacobian_of("w", "z"), 2, none);
-  assert_false(jacobian_reaches(&jacobian));
+  assert_false(jacobian.reaches);
   assert_entries(jacobian_of("x", "y"), 4, (const double[4]){0});
 }
 
@@ -82,9 +82,145 @@ static void test_again_at_other_start_values(void **state) {
 static void test_more_than_memory_is_refused(void **state) {
   (void)state;
   load("bpgraph: 1\ninputs: {X: {zeros: [64, 4096]}}\nnodes: {Y: X * 2}\n");
-  assert_false(jacobian_make(&jacobian, &arena, &report, &net.graph, id("Y"), id("X")));
+  assert_false(jacobian_make(&jacobian, &arena, &report, &net.graph, &net.words, id("Y"), id("X")));
   assert_int_equal(said(520), 1);
   assert_non_null(strstr(report.messages.at[0].text, "550 GB"));
+}
+
+/* ---- structure ------------------------------------------------------------------------------- */
+
+/* The same, an entry of P at a time, by what the engine gives everyone. */
+static const double *one_by_one(node_id of, node_id by) {
+  struct plan plan;
+  struct run run;
+  const struct plan_options options = {.output = of, .wrt = &by, .wrt_count = 1};
+  assert_true(plan_make(&plan, &arena, &report, &net.graph, &options));
+  run_make(&run, &arena, &plan);
+  size_t rows = graph_node(&net.graph, of)->shape->size;
+  size_t columns = graph_node(&net.graph, by)->shape->size;
+  double *seed = ARENA_ARRAY(&arena, double, rows + 1);
+  double *out = ARENA_ARRAY(&arena, double, rows *columns + 1);
+  assert_true(run_forward(&run));
+  for (size_t i = 0; i < rows; i++) {
+    seed[i] = 1;
+    assert_true(run_backward(&run, seed));
+    seed[i] = 0;
+    if (run_bar(&run, by)) memcpy(out + i * columns, run_bar(&run, by), columns * sizeof *out);
+  }
+  return out;
+}
+
+/* A net over x [3], w [3], X [4, 3], W [3, 5], T [2, 4, 3], k and i, how many sweeps y takes by s, in
+ * which direction, and which axis of y each axis of s is paired with. */
+static const struct {
+  const char *y, *s;
+  size_t sweeps;
+  bool columns;
+  int axis[3];
+} structures[] = {
+    {"tanh(x) * 2 + w", "x", 1, false, {0}},
+    {"tanh(x) * 2 + w", "w", 1, false, {0}},
+    {"relu(X - x)", "X", 1, false, {0, 1}},
+    {"relu(X - x)", "x", 4, false, {1}},
+    {"where(X > 0, X ** 2, maximum(X, X * k))", "X", 1, false, {0, 1}},
+    {"softmax(X, axis=1)", "X", 3, false, {0, -1}},
+    {"log_softmax(X, axis=0)", "X", 4, false, {-1, 1}},
+    {"layer_norm(X, x, w)", "X", 3, false, {0, -1}},
+    {"layer_norm(X, x, w)", "x", 4, false, {1}},
+    {"sigmoid(X @ W)", "X", 5, false, {0, -1}},
+    {"sigmoid(X @ W)", "W", 4, false, {-1, 1}},
+    {"relu(X @ W) @ W.T", "W", 12, false, {-1, -1}},
+    {"X.T", "X", 1, false, {1, 0}},
+    {"sum(X ** 2, axis=0)", "X", 1, false, {-1, 0}},
+    {"sum(X ** 2, axis=1, keepdims=true) + x", "X", 3, false, {0, -1}},
+    {"reshape(T, shape=[2, 12])", "T", 12, false, {0, -1, -1}},
+    {"T @ W", "T", 5, false, {0, 1, -1}},
+    {"T[:, 1:3]", "T", 2, false, {0, -1, 2}},
+    {"outer(x, w)", "x", 3, false, {0}},
+    {"diag(x)", "x", 3, false, {0}},
+    {"diag(X[0:3] ** 2)", "X", 1, false, {-1, 0}},
+    {"x / sum(x)", "x", 3, false, {-1}},
+    {"concat(x, w)", "w", 6, false, {-1}},
+    {"X * k", "k", 1, true, {0}},
+    {"exp(T * k) / (1 + k)", "k", 1, true, {0}},
+    {"outer(x * k, T[0, 0, 0] * w) @ W", "x", 1, true, {0}},
+    {"broadcast_to(sum(x ** 2), shape=[40, 3])", "x", 3, true, {-1}},
+    {"einsum(X, W, spec=\"ni,ij->jn\")", "X", 5, false, {1, -1}},
+    {"x[i] * 2", "x", 2, false, {-1}},
+    {"X[i, :] ** 2", "X", 2, false, {-1, 1}},
+    {"cumsum(X, axis=0)", "X", 4, false, {-1, 1}},
+    {"f(X) + 1", "X", 12, false, {-1, -1}},
+    {"x * 2 + w", "X", 3, false, {-1, -1}},
+};
+
+static void load_structure(const char *y) {
+  struct text text;
+  text_init(&text, &arena, NULL, NULL);
+  text_printf(&text, "bpgraph: 1\ninputs:\n  x: [0.5, -1, 2]\n  w: [1.5, 2, -3]\n  k: 0.7\n"
+                     "  X: {normal: {shape: [4, 3], mean: 0, std: 1, seed: 1}}\n"
+                     "  W: {normal: {shape: [3, 5], mean: 0, std: 1, seed: 2}}\n"
+                     "  T: {normal: {shape: [2, 4, 3], mean: 0, std: 1, seed: 3}}\n"
+                     "constants:\n  i: [2, 0]\n"
+                     "functions:\n  f:\n    inputs: [a]\n    nodes: {t: tanh(a)}\n"
+                     "    output: t\n    backward: {a: upstream * (1 - t ** 2)}\n"
+                     "nodes:\n  y: ");
+  text_puts(&text, y);
+  text_puts(&text, "\noutput: y\n");
+  load(text_string(&text));
+}
+
+static void test_structure_is_seen_and_changes_nothing(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(structures); i++) {
+    load_structure(structures[i].y);
+    node_id y = id("y"), s = id(structures[i].s);
+    const double *at = jacobian_of("y", structures[i].s), *wanted = one_by_one(y, s);
+    bool fine =
+        jacobian.sweeps == structures[i].sweeps && jacobian.columns == structures[i].columns;
+    for (unsigned axis = 0; axis < jacobian.s.shape->rank; axis++)
+      fine = fine && jacobian.axis[axis] == structures[i].axis[axis];
+    if (!fine)
+      print_error("%s by %s: %zu %s, axes %d %d\n", structures[i].y, structures[i].s,
+                  jacobian.sweeps, jacobian.columns ? "columns" : "rows", jacobian.axis[0],
+                  jacobian.axis[1]);
+    assert_entries(at, jacobian.p.shape->size * jacobian.s.shape->size, wanted);
+    assert_true(fine);
+  }
+}
+
+static void test_columns_at_other_start_values(void **state) {
+  (void)state;
+  load_structure("exp(T * k) / (1 + k) * x");
+  jacobian_of("y", "k");
+  assert_true(jacobian.columns);
+  *jacobian_start(&jacobian, id("k")) = 1.3;
+  jacobian_start(&jacobian, id("x"))[1] = 4;
+  const double *at = compute();
+  *graph_node(&net.graph, id("k"))->value = 1.3;
+  graph_node(&net.graph, id("x"))->value[1] = 4;
+  assert_entries(at, 24, one_by_one(id("y"), id("k")));
+}
+
+static void test_an_elementwise_hessian_takes_one_sweep(void **state) {
+  (void)state;
+  load("bpgraph: 1\ninputs: {x: {linspace: {start: 0.5, stop: 2, num: 50}}}\n"
+       "nodes: {L: sum(x ** 3)}\n");
+  const double *at = hessian_of("L", "x", "x"), *x = graph_node(&net.graph, id("x"))->value;
+  assert_int_equal(jacobian.sweeps, 1);
+  for (size_t i = 0; i < 50; i++)
+    for (size_t j = 0; j < 50; j++)
+      assert_entries(at + i * 50 + j, 1, (double[]){i == j ? 6 * x[i] : 0});
+}
+
+static void test_a_tall_hessian_goes_by_columns(void **state) {
+  (void)state;
+  load("bpgraph: 1\ninputs: {x: {linspace: {start: 0.5, stop: 2, num: 50}}, k: 2}\n"
+       "nodes: {L: sum(sin(k * x) * sum(x))}\n");
+  const double *tall = hessian_of("L", "x", "k");
+  assert_true(jacobian.columns && jacobian.sweeps == 1);
+  const double *wide = hessian_of("L", "k", "x");
+  assert_true(!jacobian.columns && jacobian.sweeps == 1);
+  assert_entries(tall, 50, wide);
 }
 
 /* ---- Hessians -------------------------------------------------------------------------------- */
@@ -134,6 +270,10 @@ int main(void) {
       TEST(test_of_itself_and_of_what_is_not_reached),
       TEST(test_again_at_other_start_values),
       TEST(test_more_than_memory_is_refused),
+      TEST(test_structure_is_seen_and_changes_nothing),
+      TEST(test_columns_at_other_start_values),
+      TEST(test_an_elementwise_hessian_takes_one_sweep),
+      TEST(test_a_tall_hessian_goes_by_columns),
       TEST(test_second_derivatives),
       TEST(test_second_derivatives_of_upstream_times_output),
       TEST(test_linear_functions_have_none),

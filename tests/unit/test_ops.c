@@ -978,6 +978,49 @@ static size_t check_corners(struct bench *b) {
   return kinks;
 }
 
+/* ---- axes that are kept apart ---------------------------------------------------------------- */
+
+/* Moves one entry of input k: y may change at the same index of axis `to` only. */
+static void check_entry_apart(struct bench *b, unsigned k, unsigned axis, int to, size_t entry,
+                              const double *before) {
+  const struct shape *x = shape_of(b, b->x[k]), *y = shape_of(b, b->y);
+  int64_t from_index[RANK_MOST], index[RANK_MOST];
+  double *at = value_of(b, b->x[k]), kept = at[entry];
+  at[entry] += 0.125;
+  const bool runs = run_node(b, b->y, find_needed(b, b->y));
+  at[entry] = kept;
+  unravel(x, entry, from_index);
+  for (size_t i = 0; runs && i < y->size; i++) {
+    if (!memcmp(&before[i], value_of(b, b->y) + i, sizeof *before)) continue;
+    unravel(y, i, index);
+    if (index[to] == from_index[axis]) continue;
+    text_printf(complain(b), "axis %u of input %u is mixed along axis %d of y\n", axis, k, to);
+    return;
+  }
+}
+
+static void check_axis_apart(struct bench *b, unsigned k, unsigned axis) {
+  const struct node *node = graph_node(&b->graph, b->y);
+  const struct shape *x[INPUTS_MOST], *y = shape_of(b, b->y);
+  for (unsigned i = 0; i < b->count; i++) x[i] = shape_of(b, b->x[i]);
+  int to = b->op->apart(node->attr, y, x, k, axis);
+  if (to < 0) return;
+  if (to >= (int)y->rank || y->dim[to] != x[k]->dim[axis]) {
+    text_printf(complain(b), "axis %u of input %u is no axis %d of y\n", axis, k, to);
+    return;
+  }
+  run_node(b, b->y, find_needed(b, b->y));
+  const double *before = copy_of(b, value_of(b, b->y), y->size);
+  for (size_t i = 0; i < x[k]->size; i++) check_entry_apart(b, k, axis, to, i, before);
+  run_node(b, b->y, find_needed(b, b->y));
+}
+
+static void check_apart(struct bench *b) {
+  for (unsigned k = 0; b->op->apart && k < b->count; k++)
+    for (unsigned axis = 0; flows(b, k) && axis < shape_of(b, b->x[k])->rank; axis++)
+      check_axis_apart(b, k, axis);
+}
+
 /* ---- a sample ---------------------------------------------------------------------------- */
 
 static void check_values(struct bench *b) {
@@ -994,6 +1037,7 @@ static void check_values(struct bench *b) {
   check_partials(b);
   for (unsigned k = 0; k < b->count && !b->op->once; k++)
     if (flows(b, k)) check_rule_of_rule(b, k);
+  check_apart(b);
 }
 
 /* Draws again where a kink was too near for differences.  Returns how many kinks were seen when
@@ -1213,6 +1257,13 @@ static void change_scalar(struct op *op) { op->scalar = wrong_value; }
 static void see_nothing(const struct call *call, struct kinks *kinks) { (void)call, (void)kinks; }
 static void overlook_kinks(struct op *op) { op->kinks = see_nothing; }
 
+static int all_apart(const struct attr *attr, const struct shape *y, const struct shape *const *x,
+                     unsigned k, unsigned axis) {
+  (void)attr, (void)y, (void)x, (void)k;
+  return (int)axis;
+}
+static void claim_apart(struct op *op) { op->apart = all_apart; }
+
 static const struct wrong_row {
   const char *name, *of;
   void (*spoil)(struct op *op);
@@ -1250,6 +1301,8 @@ static const struct wrong_row {
     {"wrong: kinks that are not reported", "abs", overlook_kinks, "no kink was found"},
     {"wrong: kinks without a convention", "abs", drop_convention, "what holds at a kink"},
     {"wrong: values that are not finite", "log", leave_domain, "of the value is"},
+    {"wrong: an axis that is not kept apart", "softmax", claim_apart, "is mixed"},
+    {"wrong: an axis that is not there", "matmul", claim_apart, "is no axis"},
     {"wrong: no samples", "exp", drop_samples, "has no samples"},
 };
 
