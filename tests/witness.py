@@ -168,7 +168,9 @@ def triangular_solve(a, b, lower=True, transpose=False):
 
 def windows(x, size, stride, padding, fill=0.0):
     """The windows of an image: shape [N, C, rows, columns, size, size]."""
-    x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)], constant_values=fill)
+    if padding:
+        x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)],
+                   constant_values=fill)
     every = np.lib.stride_tricks.sliding_window_view(x, size, axis=(2, 3))
     return every[:, :, ::stride, ::stride]
 
@@ -551,7 +553,8 @@ class Writing(ast.NodeTransformer):
         given |= {word.arg: word.value for word in call.keywords}
         names = {}
         for word in function.inputs:
-            names[word] = given[word].id if isinstance(given[word], ast.Name) else f"{group}({word})"
+            named = isinstance(given[word], ast.Name)
+            names[word] = given[word].id if named else f"{group}({word})"
             if names[word] not in self.net.names_known():
                 self.net.nodes[names[word]] = given[word]
         names |= {word: f"{group}.{word}" for word in function.nodes}
@@ -572,7 +575,7 @@ class Writing(ast.NodeTransformer):
 
 
 class Call:
-    """A call of a function: `names` leads from the names inside to the net's; the nodes it became."""
+    """A call of a function: `names` leads from its names to the net's; `parts` are its nodes."""
 
     def __init__(self, function, names, parts):
         self.function, self.names, self.parts = function, names, parts
@@ -599,7 +602,7 @@ class Net:
                 self.roles[plain(name)] = role
                 self.sources[plain(name)] = source
         self.start = self.read_start(drawn or {})
-        self.nodes, self.calls = {}, {}
+        self.nodes, self.calls, self.users = {}, {}, {}
         written = {plain(name): parse(node_text(node))
                    for name, node in (document.get("nodes") or {}).items()}
         self.given_names = {*self.start, *written}
@@ -674,15 +677,30 @@ class Net:
             raise Skip("no output, and several nodes that nothing uses")
         return unused[0]
 
-    def forward(self, start=None, pinned=None):
-        """All values; a pinned node keeps the value given, whatever it is made of."""
-        values = {**(self.start if start is None else start), **(pinned or {})}
-        for name in self.order:
-            if name not in values:
-                value = evaluate(self.nodes[name], values,
-                                 lambda of, by: self.imaginary_step(values, of, by))
-                values[name] = np.asarray(value, dtype=float)
+    def forward(self, start=None):
+        """All values."""
+        return self.fill(dict(self.start if start is None else start), self.order)
+
+    def moved(self, values, name, value):
+        """All values when `name` has another one, whatever it is made of."""
+        return self.fill({**values, name: value}, self.users_of(name))
+
+    def fill(self, values, names):
+        for name in names:
+            value = evaluate(self.nodes[name], values,
+                             lambda of, by: self.imaginary_step(values, of, by))
+            values[name] = np.asarray(value, dtype=float)
         return values
+
+    def users_of(self, name):
+        """The nodes that depend on `name`, in order."""
+        if name not in self.users:
+            found = {name}
+            for node in self.order:
+                if found & set(self.made_of(node)):
+                    found.add(node)
+            self.users[name] = [node for node in self.order if node in found - {name}]
+        return self.users[name]
 
     def imaginary_step(self, values, of, by):
         """d of / d by, `of` having one entry: f(x + ih) = f(x) + ih f'(x), and no rounding."""
@@ -729,7 +747,7 @@ class Net:
 # ---------------------------------------------------------------------------
 
 def slope(f, x):
-    """f'(x) for an f from a number to an array; NaN where a kink is near.
+    """f'(x) for an f from a number to an array; NaN where a kink is near, or all is rounding.
 
     Five points give f' with an error of h^4.  Three widths are tried: the wide one is
     the more exact where f is smooth, a narrow one steps over less of a nearby kink.
@@ -740,11 +758,15 @@ def slope(f, x):
     from_right, from_left = (right - here) / narrow, (here - left) / narrow
     size = 1 + np.abs(from_right) + np.abs(from_left)
     kink = np.abs(from_right - from_left) > 1e-3 * size
+    rounding = 4e-16 * np.abs(here)
     best = np.full(np.shape(here), np.nan)
     for h in (1e-3 * scale, 1e-4 * scale, 1e-5 * scale):
         estimate = (8 * (f(x + h) - f(x - h)) - (f(x + 2 * h) - f(x - 2 * h))) / (12 * h)
-        fits = np.abs(estimate - (right - left) / (2 * narrow)) < 1e-6 * size
+        fits = np.abs(estimate - (right - left) / (2 * narrow)) < 1e-8 * size + rounding / narrow
+        fits &= rounding / h < 2e-7 * size
         best = np.where(np.isnan(best) & fits, estimate, best)
+        if not np.any(np.isnan(best)):
+            break
     return np.where(kink, np.nan, best)
 
 
@@ -774,12 +796,12 @@ class Point:
         self.values = net.forward(self.start)
         self.known = {}
 
-    def loss(self, pinned):
-        return np.sum(self.net.upstream * self.net.forward(self.start, pinned)[self.net.output])
-
     def gradient(self, name):
+        def loss(value):
+            moved = self.net.moved(self.values, name, value)
+            return np.sum(self.net.upstream * moved[self.net.output])
         if name not in self.known:
-            self.known[name] = jacobian(lambda value: self.loss({name: value}), self.values[name])
+            self.known[name] = jacobian(loss, self.values[name])
         return self.known[name]
 
     def value(self, name):
@@ -808,7 +830,7 @@ class Point:
                             axes=np.ndim(self.values[user]))
 
     def jacobian(self, of, with_respect_to):
-        return jacobian(lambda value: self.net.forward(self.start, {with_respect_to: value})[of],
+        return jacobian(lambda value: self.net.moved(self.values, with_respect_to, value)[of],
                         self.values[with_respect_to])
 
     def hessian(self, first, second=None):
@@ -816,8 +838,7 @@ class Point:
         net, second = self.net, second or first
 
         def gradient(value):
-            values = net.forward(self.start, {second: value})
-            return net.imaginary_step(values, net.output, first)
+            return net.imaginary_step(net.moved(self.values, second, value), net.output, first)
         return jacobian(gradient, self.values[second])
 
 
@@ -881,10 +902,16 @@ def random_start(net, block, rng):
     spread = float(points.get("spread", 0.5)) if isinstance(points, dict) else 0.5
     keep = points.get("keep", []) if isinstance(points, dict) else []
     start = dict(net.start)
+
+    def is_index(name):
+        try:
+            net.forward({**net.start, name: net.start[name] + 0.25})
+        except NotAnIndex:
+            return True
     for name, value in net.start.items():
         source = net.sources[name]
         domain = source.get("domain") if isinstance(source, dict) else None
-        if net.roles[name] == "constants" or name in keep:
+        if net.roles[name] == "constants" or name in keep or is_index(name):
             continue
         step = spread * rng.uniform(-1, 1, np.shape(value))
         if domain == "positive":
@@ -933,14 +960,13 @@ def decimals_of(value):
 
 def read_claim(claim, point, names, allowed_gradients, block):
     """A claim -> its value, its tolerance, and whether it holds at this point only."""
-    tolerance = dict(rtol=float(block.get("rtol", 1e-6)), atol=float(block.get("atol", 1e-9)))
+    asked = {key: float(block[key]) for key in ("rtol", "atol") if key in block}
+    tolerance = dict(rtol=1e-6, atol=1e-9) | asked
     if isinstance(claim, dict):
         if "file" in claim:
             value = read_file(claim, point.net.folder)
             if value.dtype == np.float32:
-                tolerance = dict(rtol=1.3e-6, atol=1e-5)
-        tolerance = {key: float(claim.get(key, tolerance[key])) for key in tolerance}
-        if "file" in claim:
+                tolerance = dict(rtol=1.3e-6, atol=1e-5) | asked
             return value, tolerance, True
         if "decimals" in claim:
             digits = claim["decimals"]
@@ -1020,11 +1046,11 @@ def judge_claims(net, point, only_formulas, noise, calls=True):
     return judged, wrong
 
 
-def judge_with_differences(net):
+def judge_with_differences(net, points=RANDOM_POINTS):
     """The claims of a net by NumPy alone, at the file's point and at random ones."""
     rng = np.random.default_rng(0)
     judged, wrong = judge_claims(net, Point(net), only_formulas=False, noise=1e-8)
-    for _ in range(RANDOM_POINTS):
+    for _ in range(points):
         point = Point(net, random_start(net, net.expect[0] if net.expect else {}, rng))
         if np.all(np.isfinite(point.values[net.output])):
             more = judge_claims(net, point, only_formulas=True, noise=1e-8)[1]
