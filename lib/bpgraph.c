@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "export/describe.h"
+#include "export/explain.h"
 #include "export/export.h"
 #include "handles.h"
 #include "ops/registry.h"
@@ -47,6 +48,8 @@ struct loading {
 
 static void load(void *argument) {
   struct loading *loading = argument;
+  const char *path = loading->options.path;
+  loading->net->name = arena_copy(&loading->net->arena, path, strlen(path));
   net_load(&loading->net->net, &loading->net->arena, &loading->net->report, &loading->options);
   report_sort(&loading->net->report);
 }
@@ -293,4 +296,34 @@ bool bp_op_describe(const char *name, const char *format, bp_write *write, void 
   run_guarded(&describing.arena, NULL, describe, &describing);
   arena_free(&describing.arena);
   return describing.written;
+}
+
+struct explaining {
+  struct arena arena;
+  const char *code; /* NULL: all */
+  bp_write *write;
+  void *user;
+  bool written;
+};
+
+static void explain(void *argument) {
+  struct explaining *explaining = argument;
+  struct text out;
+  text_init(&out, &explaining->arena, explaining->write, explaining->user);
+  if (explaining->code)
+    explain_code(explaining->code, &out);
+  else
+    list_codes(&out);
+  explaining->written = text_flush(&out);
+}
+
+bool bp_is_code(const char *code) { return explain_knows(code); }
+
+bool bp_explain(const char *code, bp_write *write, void *user) {
+  struct explaining explaining = {.code = code, .write = write, .user = user};
+  if (code && !explain_knows(code)) return false;
+  arena_init(&explaining.arena, NULL);
+  run_guarded(&explaining.arena, NULL, explain, &explaining);
+  arena_free(&explaining.arena);
+  return explaining.written;
 }

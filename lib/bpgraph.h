@@ -35,6 +35,7 @@ extern "C" {
 
 typedef struct bp_net bp_net;
 typedef struct bp_result bp_result;
+typedef struct bp_check bp_check;
 
 /* ---- loading --------------------------------------------------------------------------- */
 
@@ -129,6 +130,59 @@ BP_API const char *bp_format_of(const char *path);
 /* The i-th format, or NULL after the last. */
 BP_API const char *bp_format_name(size_t i);
 
+/* ---- checking -------------------------------------------------------------------------- */
+
+typedef enum bp_numeric {
+  BP_NUMERIC_AUTO, /* every entry where they are not too many, else a sample and directions */
+  BP_NUMERIC_ALL,
+  BP_NUMERIC_NONE /* claims are judged, backprop is not */
+} bp_numeric;
+
+typedef struct bp_check_options {
+  const char *of, *upstream, *wrt; /* as in bp_evaluate_options */
+  const char *gradients;           /* a .json or .npz file of gradients, name -> tensor, that are
+                                      judged as claims; or NULL */
+  const double *rtol, *atol;       /* NULL: as the net's blocks of claims say */
+  const size_t *points;            /* random points that formulas are judged at; NULL: the same */
+  const uint64_t *seed;            /* of these and of samples; NULL: the same */
+  bp_numeric numeric;
+  bool mutants; /* alter each formula and see whether that is noticed */
+  bool all;     /* as text, a net among several shows its claims even where all are right */
+  /* Called now and then, from the same thread, with what is being done; NULL: nobody. */
+  void (*progress)(void *user, const char *what, size_t done, size_t of);
+  void *user;
+} bp_check_options;
+
+typedef enum bp_verdict { BP_RIGHT, BP_WRONG, BP_INCONCLUSIVE } bp_verdict;
+
+/* Judges what a net claims of its values and gradients, and backprop itself by numerical
+ * differences.  A net with errors, or with claims that cannot be judged, gives a bp_check too: one
+ * that says so, with its messages (see bp_check_valid).  NULL when there is no memory for even
+ * that.  `options` may be NULL.
+ *
+ * A bp_check stands by itself: the net may be freed before it.  Free with bp_check_free. */
+BP_API bp_check *bp_check_net(bp_net *net, const bp_check_options *options);
+
+BP_API void bp_check_free(bp_check *check);
+
+/* Whether all could be judged. */
+BP_API bool bp_check_valid(const bp_check *check);
+
+/* How many verdicts on claims and on backprop there are of one kind. */
+BP_API size_t bp_check_count(const bp_check *check, bp_verdict verdict);
+
+/* How many altered formulas went unnoticed; 0 where none were asked for. */
+BP_API size_t bp_check_survivors(const bp_check *check);
+
+/* Writes the verdicts on `count` nets as one "text", "json" (schema: "check"), "junit" or "github"
+ * (workflow commands, at most ten and a summary); false when there is no such format, memory ran
+ * out, or `write` refused something. */
+BP_API bool bp_check_export(const bp_check *const *checks, size_t count, const char *format,
+                            bp_write *write, void *user);
+
+/* The i-th format of a check, or NULL after the last. */
+BP_API const char *bp_check_format_name(size_t i);
+
 /* ---- the rest -------------------------------------------------------------------------- */
 
 /* The library's version: "0.1.0". */
@@ -143,7 +197,7 @@ BP_API const char *bp_blas_description(void);
 /* How many threads BLAS may use: results may differ in the last bits. */
 BP_API void bp_set_threads(int threads);
 
-/* A JSON schema by name ("net", "result", "ops"), or NULL. */
+/* A JSON schema by name ("net", "result", "ops", "check"), or NULL. */
 BP_API const char *bp_schema(const char *name);
 
 /* The i-th op's name, or NULL after the last; and what it does, in one line. */
@@ -158,6 +212,14 @@ BP_API const char *bp_op_nearest(const char *name);
  * "ops").  NULL for a name stands for all ops: as text, a list with a line each.  False when there
  * is no such op or format, memory ran out, or `write` refused something. */
 BP_API bool bp_op_describe(const char *name, const char *format, bp_write *write, void *user);
+
+/* Writes what there is to say of a message's code ("BP203", "203") or of what `check` finds wrong
+ * with a claim ("transpose"); NULL for a code stands for all of them, a line each.  False when there
+ * is no such code, memory ran out, or `write` refused something. */
+BP_API bool bp_explain(const char *code, bp_write *write, void *user);
+
+/* Whether bp_explain knows a code. */
+BP_API bool bp_is_code(const char *code);
 
 #ifdef __cplusplus
 }

@@ -9,7 +9,8 @@ struct bp_net {
   struct arena arena;
   struct report report;
   struct net net;
-  bool exhausted; /* memory ran out, and there was none to say so */
+  const char *name; /* of the file, as the caller called it; NULL: there was no memory for it */
+  bool exhausted;   /* memory ran out, and there was none to say so */
 };
 
 struct bp_result {

@@ -10,9 +10,9 @@
 static const struct {
   unsigned number;
   enum severity severity;
-  const char *meaning;
+  const char *format, *meaning;
 } catalogue[DIAG_COUNT] = {
-#define DIAG(id, number, severity, format, meaning) {number, SEVERITY_##severity, meaning},
+#define DIAG(id, number, severity, format, meaning) {number, SEVERITY_##severity, format, meaning},
 #include "base/diag.def"
 #undef DIAG
 };
@@ -206,11 +206,11 @@ const char *severity_name(enum severity severity) {
 }
 
 unsigned diag_number(enum diag id) { return catalogue[id].number; }
+enum severity diag_severity(enum diag id) { return catalogue[id].severity; }
+const char *diag_format(enum diag id) { return catalogue[id].format; }
 const char *diag_meaning(enum diag id) { return catalogue[id].meaning; }
 
-/* Adds a user's text so that no terminal can be led astray by what is in it: control characters,
- * marks of direction, malformed bytes.  Returns how many columns it takes. */
-static size_t add_visible(struct text *out, const char *text, size_t size) {
+size_t report_visible(struct text *out, const char *text, size_t size) {
   size_t columns = 0, length;
   for (size_t i = 0; i < size; i += length) {
     uint32_t code = utf8_decode(text + i, size - i, &length);
@@ -244,9 +244,9 @@ static void print_line(const struct place *place, struct mark mark, const char *
   if (size > rest) size = rest;
   text_printf(out, "%6zu | ", place->line);
   if (first > 1) text_puts(out, "...");
-  size_t before = add_visible(out, at, (size_t)(caret - at));
-  size_t width = add_visible(out, caret, size);
-  add_visible(out, caret + size, rest - size);
+  size_t before = report_visible(out, at, (size_t)(caret - at));
+  size_t width = report_visible(out, caret, size);
+  report_visible(out, caret + size, rest - size);
   if (end < place->text + place->size) text_puts(out, "...");
   text_puts(out, "\n       | ");
   text_fill(out, ' ', (first > 1 ? 3 : 0) + before);
@@ -266,18 +266,23 @@ void report_print(const struct report *report, const struct message *message, bo
   bool placed = report_locate(report, message->mark, &place);
   const struct source *source = placed ? place.source : message->source;
   text_puts(out, bold);
-  add_visible(out, source ? source->name : "bpgraph", strlen(source ? source->name : "bpgraph"));
+  report_visible(out, source ? source->name : "bpgraph", strlen(source ? source->name : "bpgraph"));
   if (placed) text_printf(out, ":%zu:%zu", place.line, place.column);
   text_printf(out, ":%s %s%s:%s ", off, tone, severity_name(message->severity), off);
-  add_visible(out, message->text, strlen(message->text));
+  report_visible(out, message->text, strlen(message->text));
   if (message->severity != SEVERITY_NOTE || catalogue[message->id].severity == SEVERITY_NOTE)
     text_printf(out, " [BP%03u]", catalogue[message->id].number);
   text_char(out, '\n');
   if (placed) print_line(&place, message->mark, tone, off, out);
   if (!message->hint) return;
   text_printf(out, "%shint:%s ", bold, off);
-  add_visible(out, message->hint, strlen(message->hint));
+  report_visible(out, message->hint, strlen(message->hint));
   text_char(out, '\n');
+}
+
+void report_excerpt(const struct report *report, struct mark mark, struct text *out) {
+  struct place place;
+  if (report_locate(report, mark, &place)) print_line(&place, mark, "", "", out);
 }
 
 void report_count(const struct report *report, struct text *out) {

@@ -107,12 +107,21 @@ void report_sort(struct report *report);
 /* Writes one message: file:line:col: error: text [BP012], the line, a caret, the hint. */
 void report_print(const struct report *report, const struct message *message, bool color,
                   struct text *out);
+/* Writes the line of a mark with a caret under it, as report_print does; nothing where it is no
+ * place. */
+void report_excerpt(const struct report *report, struct mark mark, struct text *out);
 /* Writes "2 errors, 1 warning"; nothing where there is nothing to count. */
 void report_count(const struct report *report, struct text *out);
+
+/* Adds a user's text so that no terminal can be led astray by what is in it: control characters,
+ * marks of direction, malformed bytes.  Returns how many columns it takes. */
+size_t report_visible(struct text *out, const char *text, size_t size);
 
 /* The catalogue. */
 const char *severity_name(enum severity severity);
 unsigned diag_number(enum diag id);
+enum severity diag_severity(enum diag id);
+const char *diag_format(enum diag id);
 const char *diag_meaning(enum diag id);
 
 /* `size` bytes of a user's text, shortened to be quoted in a message; lives with the report. */

@@ -38,6 +38,31 @@ void json_number(struct text *out, double value) {
   text_char(out, '"');
 }
 
+void json_optional(struct text *out, const char *string) {
+  if (string)
+    json_string(out, string);
+  else
+    text_puts(out, "null");
+}
+
+void json_message(struct text *out, const struct json_message *message) {
+  text_printf(out, "{\"code\": \"BP%03u\", \"severity\": \"%s\"", message->number,
+              severity_name(message->severity));
+  if (message->file) {
+    text_puts(out, ", \"file\": ");
+    json_string(out, message->file);
+  }
+  if (message->line)
+    text_printf(out, ", \"line\": %zu, \"column\": %zu", message->line, message->column);
+  text_puts(out, ", \"message\": ");
+  json_string(out, message->text);
+  if (message->hint) {
+    text_puts(out, ", \"hint\": ");
+    json_string(out, message->hint);
+  }
+  text_char(out, '}');
+}
+
 /* Nested lists, row by row; without recursion, since a tensor may have 32 axes. */
 void json_tensor(struct text *out, const struct shape *shape, const double *at) {
   size_t index[RANK_MOST] = {0};
@@ -156,21 +181,16 @@ static void print_undefined(const struct result *result, struct text *out) {
 
 static void print_warning(const struct report *report, const struct message *message,
                           struct text *out) {
+  struct json_message view = {.number = diag_number(message->id),
+                              .severity = message->severity,
+                              .text = message->text,
+                              .hint = message->hint};
   struct place place;
-  text_printf(out, "{\"code\": \"BP%03u\", \"severity\": \"%s\"", diag_number(message->id),
-              severity_name(message->severity));
   if (report_locate(report, message->mark, &place)) {
-    text_puts(out, ", \"file\": ");
-    json_string(out, place.source->name);
-    text_printf(out, ", \"line\": %zu, \"column\": %zu", place.line, place.column);
+    view.file = place.source->name;
+    view.line = place.line, view.column = place.column;
   }
-  text_puts(out, ", \"message\": ");
-  json_string(out, message->text);
-  if (message->hint) {
-    text_puts(out, ", \"hint\": ");
-    json_string(out, message->hint);
-  }
-  text_char(out, '}');
+  json_message(out, &view);
 }
 
 static void print_warnings(const struct result *result, struct text *out) {
@@ -307,10 +327,7 @@ void export_json(const struct result *result, struct text *out) {
   text_puts(out, "{\n  \"bpgraph\": \"" BPGRAPH_VERSION "\",\n  \"format\": \"1.0\",\n  \"net\": ");
   json_string(out, net->source->name);
   text_puts(out, ",\n  \"title\": ");
-  if (net->title)
-    json_string(out, net->title);
-  else
-    text_puts(out, "null");
+  json_optional(out, net->title);
   const struct {
     const char *name;
     export_fn *print;

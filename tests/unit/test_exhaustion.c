@@ -97,6 +97,84 @@ static void evaluate(bp_net *net, bool all, struct outcome *out) {
   bp_result_free(result);
 }
 
+/* Claims that are right, wrong, and explained; a function's own rule. */
+static const char claims[] =
+    "bpgraph: 1\n"
+    "title: claims\n"
+    "inputs: {x: [1, -2]}\n"
+    "parameters: {W: [[0.5, 1], [2, -1]]}\n"
+    "functions:\n"
+    "  swish:\n"
+    "    inputs: [z]\n"
+    "    nodes: {s: sigmoid(z)}\n"
+    "    output: z * s\n"
+    "    backward: {z: upstream * (s + z * s * (1 - s))}\n"
+    "nodes: {y: W @ x, h: swish(y), L: sum(h ** 2) + sum(W ** 2)}\n"
+    "expect:\n"
+    "  - title: by hand\n"
+    "    points: 2\n"
+    "    gradients: {h: 2 * h, W: 'outer(grad(y), x)', x: -W.T @ grad(y)}\n"
+    "    values: {y: [1, 2]}\n"
+    "    jacobians: {y/x: W}\n";
+
+static const char no_claim[] = "bpgraph: 1\ninputs: {x: 1}\nnodes: {f: x + nobody}\n";
+
+/* What came of a check: how many bytes each format has, the messages' texts apart. */
+struct verdicts {
+  bool valid;
+  size_t right, wrong, exported;
+};
+
+static struct verdicts check(const char *text, size_t at, bool from_then_on, bp_severity *worst) {
+  struct verdicts out = {.exported = SIZE_MAX};
+  asked = 0, failing = at, for_good = from_then_on;
+  bp_net *net = bp_net_parse("net.yaml", text, strlen(text), NULL);
+  const size_t points = 1;
+  bp_check *checked = net ? bp_check_net(net, &(bp_check_options){.points = &points}) : NULL;
+  *worst = net && checked ? bp_worst(net) : BP_FAILURE;
+  bp_net_free(net);
+  if (checked) {
+    const bp_check *const all[] = {checked};
+    out = (struct verdicts){bp_check_valid(checked), bp_check_count(checked, BP_RIGHT),
+                            bp_check_count(checked, BP_WRONG), 0};
+    for (size_t i = 0; bp_check_format_name(i) && out.exported != SIZE_MAX; i++)
+      if (!bp_check_export(all, 1, bp_check_format_name(i), drop, &out.exported))
+        out.exported = SIZE_MAX;
+  }
+  bp_check_free(checked);
+  failing = SIZE_MAX;
+  return out;
+}
+
+/* The same verdicts, or a failure: never others, and no file of another size. */
+static void check_every_verdict(const char *text, bool valid) {
+  bp_severity worst, least;
+  const struct verdicts whole = check(text, SIZE_MAX, false, &least);
+  assert_int_equal(whole.valid, valid);
+  assert_true(whole.exported != SIZE_MAX);
+  const size_t count = asked, step = count > 3000 ? count / 1500 : 1;
+  for (int mode = 0; mode < 2; mode++)
+    for (size_t at = 1; at <= count; at += step) {
+      const struct verdicts out = check(text, at, mode == 1, &worst);
+      if (worst == BP_FAILURE) continue;
+      assert_int_equal(worst, least);
+      assert_int_equal(out.valid, whole.valid);
+      assert_int_equal(out.right, whole.right);
+      assert_int_equal(out.wrong, whole.wrong);
+      assert_true(out.exported == whole.exported || out.exported == SIZE_MAX);
+    }
+}
+
+static void test_a_check(void **state) {
+  (void)state;
+  check_every_verdict(claims, true);
+}
+
+static void test_a_check_of_an_invalid_net(void **state) {
+  (void)state;
+  check_every_verdict(no_claim, false);
+}
+
 /* Everything from text to output files, with allocation `at` failing. */
 static struct outcome try(const char *text, size_t at, bool from_then_on) {
   struct outcome out = {.worst = BP_FAILURE};
@@ -163,6 +241,8 @@ int main(void) {
       cmocka_unit_test(test_an_archive),
       cmocka_unit_test(test_a_net_full_of_faults),
       cmocka_unit_test(test_a_net_that_is_no_yaml),
+      cmocka_unit_test(test_a_check),
+      cmocka_unit_test(test_a_check_of_an_invalid_net),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

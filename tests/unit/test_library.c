@@ -65,6 +65,7 @@ static void test_nothing_where_there_is_nothing(void **state) {
 static void test_freeing_null_is_fine(void **state) {
   (void)state;
   bp_net_free(NULL);
+  bp_check_free(NULL);
   bp_result_free(NULL);
 }
 
@@ -269,9 +270,94 @@ static void test_versions(void **state) {
 
 static void test_schemas(void **state) {
   (void)state;
-  static const char *const names[] = {"net", "result"};
+  static const char *const names[] = {"net", "result", "ops", "check"};
   for (size_t i = 0; i < COUNT_OF(names); i++) assert_int_equal(bp_schema(names[i])[0], '{');
   assert_null(bp_schema("nobody"));
+}
+
+/* ---- checking ---------------------------------------------------------------------------- */
+
+static const char *const claims =
+    "bpgraph: 1\ninputs: {x: [1, 2]}\nnodes: {L: sum(x ** 2)}\n"
+    "expect: {gradients: {x: 3 * x}, values: {L: 5}, jacobians: {L/x: 2 * x}}\n";
+
+static bool export_as(const bp_check *check, const char *format, struct sink *sink) {
+  const bp_check *const all[] = {check, check};
+  sink->size = 0, sink->limit = sizeof sink->bytes;
+  return bp_check_export(all, 2, format, take, sink);
+}
+
+static void test_a_check_outlives_its_net(void **state) {
+  (void)state;
+  static struct sink sink;
+  bp_net *net = parse(claims);
+  bp_check *check = bp_check_net(net, &(bp_check_options){.numeric = BP_NUMERIC_NONE});
+  bp_net_free(net);
+  assert_true(bp_check_valid(check));
+  assert_int_equal(bp_check_count(check, BP_RIGHT), 2);
+  assert_int_equal(bp_check_count(check, BP_WRONG), 1);
+  assert_int_equal(bp_check_count(check, BP_INCONCLUSIVE), 0);
+  assert_int_equal(bp_check_survivors(check), 0);
+  size_t formats = 0;
+  for (; bp_check_format_name(formats); formats++) {
+    assert_true(export_as(check, bp_check_format_name(formats), &sink));
+    assert_true(sink.size > 0);
+  }
+  assert_int_equal(formats, 4);
+  assert_false(export_as(check, "npz", &sink));
+  bp_check_free(check);
+}
+
+static void test_options_of_a_check(void **state) {
+  (void)state;
+  const double wide = 0.5;
+  const size_t none = 0;
+  const uint64_t seed = 7;
+  bp_net *net = parse(claims);
+  bp_check *check = bp_check_net(net, &(bp_check_options){.rtol = &wide,
+                                                          .atol = &wide,
+                                                          .points = &none,
+                                                          .seed = &seed,
+                                                          .numeric = BP_NUMERIC_NONE});
+  assert_int_equal(bp_check_count(check, BP_WRONG), 0);
+  bp_check_free(check);
+  check = bp_check_net(net, &(bp_check_options){.of = "nobody"});
+  assert_false(bp_check_valid(check));
+  assert_true(said(net, "nobody"));
+  bp_check_free(check);
+  bp_net_free(net);
+}
+
+static void test_a_net_with_errors_can_be_checked(void **state) {
+  (void)state;
+  static struct sink sink;
+  bp_net *net = parse("bpgraph: 1\ninputs: {x: 1}\nnodes: {L: nobody}\n");
+  bp_check *check = bp_check_net(net, NULL);
+  assert_false(bp_check_valid(check));
+  assert_int_equal(bp_check_count(check, BP_RIGHT), 0);
+  assert_true(export_as(check, "json", &sink));
+  bp_check_free(check);
+  bp_net_free(net);
+}
+
+static void test_no_nets_can_be_exported(void **state) {
+  (void)state;
+  static struct sink sink;
+  sink.size = 0, sink.limit = sizeof sink.bytes;
+  assert_true(bp_check_export(NULL, 0, "json", take, &sink));
+  assert_true(sink.size > 0);
+}
+
+static void test_codes_are_explained(void **state) {
+  (void)state;
+  static struct sink sink;
+  sink.size = 0, sink.limit = sizeof sink.bytes;
+  assert_true(bp_is_code("BP203"));
+  assert_true(bp_explain("BP203", take, &sink));
+  assert_true(sink.size > 0);
+  assert_true(bp_explain(NULL, take, &sink));
+  assert_false(bp_is_code("BP000"));
+  assert_false(bp_explain("BP000", take, &sink));
 }
 
 static void test_ops(void **state) {
@@ -313,6 +399,11 @@ int main(void) {
       cmocka_unit_test(test_a_files_ending_tells_its_format),
       cmocka_unit_test(test_versions),
       cmocka_unit_test(test_schemas),
+      cmocka_unit_test(test_a_check_outlives_its_net),
+      cmocka_unit_test(test_options_of_a_check),
+      cmocka_unit_test(test_a_net_with_errors_can_be_checked),
+      cmocka_unit_test(test_no_nets_can_be_exported),
+      cmocka_unit_test(test_codes_are_explained),
       cmocka_unit_test(test_ops),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
