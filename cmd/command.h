@@ -30,7 +30,8 @@ struct arguments {
   struct list operands; /* nets, names */
   struct list outputs, sets;
   const char *format, *of, *upstream, *wrt, *data_root, *threads;
-  bool all, strict, help, no_gradients;
+  const char *gradients, *rtol, *atol, *points, *seed, *numeric; /* of check */
+  bool all, strict, help, no_gradients, mutants, nets_only;
   bool color; /* messages may be coloured */
 };
 
@@ -41,7 +42,8 @@ struct command {
   enum status (*run)(const struct command *command, const struct arguments *arguments);
 };
 
-extern const struct command command_eval, command_ops, command_schema;
+extern const struct command command_eval, command_check, command_ops, command_schema,
+    command_explain;
 
 /* ---- what commands share ----------------------------------------------------------------- */
 

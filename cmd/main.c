@@ -9,7 +9,8 @@
 
 #include "command.h"
 
-static const struct command *const commands[] = {&command_eval, &command_ops, &command_schema};
+static const struct command *const commands[] = {&command_eval, &command_check, &command_ops,
+                                                 &command_schema, &command_explain};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* ---- what commands share ----------------------------------------------------------------- */

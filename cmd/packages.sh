@@ -7,8 +7,8 @@ packages_of() {
       echo gcc g++ cmake ninja-build pkg-config libyaml-dev libminizip-dev zlib1g-dev \
         libgraphviz-dev graphviz fonts-liberation libopenblas0-pthread ;;
     test) # for ctest
-      echo libcmocka-dev bats jq strace libxml2-utils python3 python3-jsonschema python3-numpy \
-        python3-ruamel.yaml python3-yaml ;;
+      echo libcmocka-dev bats jq strace libxml2-utils python3 python3-jsonschema python3-junitparser \
+        python3-numpy python3-ruamel.yaml python3-yaml ;;
     full) # for tests/run --full
       echo clang clang-format clang-tidy libclang-rt-dev llvm shellcheck valgrind libc6-dbg ;;
   esac
