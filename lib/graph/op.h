@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "tensor/shape.h"
 
-enum { OP_INPUTS = 4, OP_ANY = 255 };
+enum { OP_INPUTS = 4, OP_ANY = 255, LINEAR_EACH = 1, LINEAR_ALL = 255 };
 
 /* ---- attributes ------------------------------------------------------------------------- */
 
@@ -121,6 +121,11 @@ struct kinks {
 };
 typedef void kink_fn(const struct call *call, struct kinks *kinks);
 
+/* Tells apart the pieces of a piecewise op: a number that is the same for two calls of the same
+ * shapes, forward run, if and only if every entry is on the same piece in both, as far as 64 bits
+ * tell: which side of 0, which of the inputs is the largest ... (see join_piece, ops/kernel.h). */
+typedef uint64_t branch_fn(const struct call *call);
+
 /* Doubles of scratch that a call wants, from its attributes and shapes. */
 typedef size_t scratch_fn(const struct attr *attr, const struct shape *y, unsigned count,
                           const struct shape *const *x);
@@ -134,6 +139,31 @@ typedef int apart_fn(const struct attr *attr, const struct shape *y, const struc
 /* Leaves the complaint of a kernel, unless there is one already. */
 void call_fail(const struct call *call, unsigned input, size_t index, const char *what,
                double number);
+
+/* ---- parts ------------------------------------------------------------------------------- */
+
+/* Entries from .. to - 1 along an axis.  A part of a tensor is a box: one of these for each axis. */
+struct range {
+  int64_t from, to;
+};
+
+/* How parts of the inputs and parts of the result belong together, so that a change of few entries
+ * costs little.  `forward` must be able to run on parts alone: with operands that hold just these
+ * parts, of their shapes, it gives the part of the result.  In `call` are the whole shapes, and no
+ * numbers that may be read but those of indices. */
+struct op_parts {
+  /* The part of the result outside of which nothing changes when input k changes in `x`. */
+  void (*reach)(const struct call *call, unsigned k, const struct range *x, struct range *y);
+  /* The part of input k that a part of the result is computed from. */
+  void (*need)(const struct call *call, unsigned k, const struct range *y, struct range *x);
+  /* For ops whose result is a sum of terms, NULL for others: of `need`, what is in the terms that
+   * the part `moved` of input m is in.  The change of the result is the change of these terms. */
+  void (*meet)(const struct call *call, unsigned m, const struct range *moved,
+               const struct range *y, unsigned k, struct range *x);
+  /* With `meet`: what `forward`'s result for some terms, in `part`, is to be multiplied with; for
+   * means, which divide by the number of all terms.  NULL: 1. */
+  double (*share)(const struct call *call, const struct call *part);
+};
 
 /* ---- the row ----------------------------------------------------------------------------- */
 
@@ -186,6 +216,15 @@ struct op {
    * A variadic op has one rule for any input `x` (see derive/rule.h). */
   const char *rules[OP_INPUTS];
   bool once; /* the rule itself has no rule: differentiable once */
+
+  const struct op_parts *parts; /* NULL: every entry of the result may depend on all entries */
+  /* linear[k]: the inputs (bits, k among them) in which y is linear together while the others stay;
+   * 0: not linear in input k.  A variadic op has one: LINEAR_ALL, or LINEAR_EACH by itself. */
+  unsigned char linear[OP_INPUTS];
+  bool moves; /* each entry of y is a constant or a multiple of one entry of x, whatever x holds */
+  bool stops; /* no gradient flows, by convention, though y changes with x */
+  bool wraps; /* y is the first input; whatever flows to the others is up to its author */
+  branch_fn *branches; /* NULL: one piece, as far as finite numbers go */
 
   kink_fn *kinks;                   /* NULL: differentiable wherever it is finite */
   const char *undefined[OP_INPUTS]; /* where the kinks are, by input, for people; NULL, "false" */

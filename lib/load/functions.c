@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "derive/gradient.h"
+#include "ops/kernel.h"
 #include "ops/registry.h"
 
 enum { CALLS_MOST = 64, CALLED_NODES_MOST = 10000000, CALLS_IN_ALL = 1000000 };
@@ -275,6 +276,9 @@ static void read_function(struct net *net, tree_id key, tree_id body) {
                              .most = OP_ANY,
                              .infer = infer_first,
                              .forward = copy_first,
+                             .parts = &entry_parts,
+                             .linear = {LINEAR_ALL},
+                             .wraps = true,
                              .rules = {"upstream"}};
   function->failed = true;
   function->expect = TREE_NONE;

@@ -80,6 +80,31 @@ struct dims reduce_dims(const struct dims *dims, axis_set axes, bool keep) {
   return left;
 }
 
+/* ---- parts ------------------------------------------------------------------------------- */
+
+void take_along(struct range *part, const struct shape *shape, axis_set axes) {
+  for (unsigned i = 0; i < shape->rank; i++)
+    if (has_axis(axes, i)) part[i] = (struct range){0, shape->dim[i]};
+}
+
+void reduce_part(struct range *y, const struct range *x, const struct shape *shape, axis_set axes,
+                 bool keep) {
+  for (unsigned i = 0; i < shape->rank; i++)
+    if (!has_axis(axes, i))
+      *y++ = x[i];
+    else if (keep)
+      *y++ = (struct range){0, 1};
+}
+
+void spread_part(struct range *x, const struct range *y, const struct shape *shape, axis_set axes,
+                 bool keep, const struct range *moved) {
+  for (unsigned i = 0; i < shape->rank; i++) {
+    const bool reduced = has_axis(axes, i);
+    x[i] = !reduced ? *y : moved ? moved[i] : (struct range){0, shape->dim[i]};
+    if (!reduced || keep) y++;
+  }
+}
+
 /* ---- walking ----------------------------------------------------------------------------- */
 
 void reduced_strides(const struct shape *shape, axis_set axes, ptrdiff_t *strides) {

@@ -234,6 +234,30 @@ static void conv2d_backward(const struct call *call) {
     call->x[2].bar[i % channels] += pairwise_sum(g->bar + i * c.places, c.places, 1);
 }
 
+/* Items and channels go by parts; rows and columns are whole, as padding goes around the whole.  So
+ * are the channels where they fall into groups. */
+enum { CONV_X, CONV_W, CONV_B };
+
+static bool has_groups(const struct call *call) { return call->attr[GROUPS].integer != 1; }
+
+static void reach_conv2d(const struct call *call, unsigned k, const struct range *x,
+                         struct range *y) {
+  take_all(y, call->y.shape);
+  if (k == CONV_X) y[0] = x[0];
+  if (k != CONV_X && !has_groups(call)) y[1] = x[0];
+}
+
+static void meet_conv2d(const struct call *call, unsigned m, const struct range *moved,
+                        const struct range *y, unsigned k, struct range *x) {
+  take_all(x, call->x[k].shape);
+  if (k == CONV_X) x[0] = y[0];
+  if (has_groups(call)) return;
+  if (k != CONV_X) x[0] = y[1];
+  if (k != CONV_B && m != CONV_B) x[1] = moved[1];
+}
+
+static const struct op_parts conv_parts = {.reach = reach_conv2d, .meet = meet_conv2d};
+
 static size_t conv2d_input_scratch(const struct attr *attr, const struct shape *y, unsigned count,
                                    const struct shape *const *x) {
   (void)count;
@@ -351,6 +375,40 @@ static void max_pool2d_forward(const struct call *call) {
     call->y.at[i] = x->at[winner];
   }
 }
+
+/* Which entry each window's is, in the channels' own count. */
+static uint64_t winner_branches(const struct call *call, const struct operand *x, size_t windows) {
+  const struct pool p = pool_at(call, x->shape, windows);
+  uint64_t branches = 0;
+  for (size_t i = 0; i < p.count; i++)
+    branches = join_piece(branches, (double)find_winner(&p, x->at, i));
+  return branches;
+}
+
+static uint64_t max_pool2d_branches(const struct call *call) {
+  return winner_branches(call, &call->x[0], call->y.shape->size);
+}
+static uint64_t scatter_branches(const struct call *call) {
+  return winner_branches(call, &call->x[1], call->x[0].shape->size);
+}
+static uint64_t gather_branches(const struct call *call) {
+  return winner_branches(call, &call->x[1], call->y.shape->size);
+}
+
+/* Items and channels go by parts, rows and columns are whole. */
+static void reach_pool(const struct call *call, unsigned k, const struct range *x,
+                       struct range *y) {
+  (void)k;
+  take_all(y, call->y.shape);
+  for (unsigned i = 0; i + 2 < call->y.shape->rank; i++) y[i] = x[i];
+}
+
+static void need_pool(const struct call *call, unsigned k, const struct range *y, struct range *x) {
+  take_all(x, call->x[k].shape);
+  for (unsigned i = 0; i + 2 < call->y.shape->rank; i++) x[i] = y[i];
+}
+
+static const struct op_parts pool_parts = {.reach = reach_pool, .need = need_pool};
 
 static void max_pool2d_backward(const struct call *call) {
   double *bar = call->x[0].bar;
@@ -729,39 +787,42 @@ const struct op convolution_ops[] = {
         "the convolution (cross-correlation) of items, channels, rows, columns with w, plus b",
         "y_nohw = b_o + sum_cij x_nc(h+i)(w+j) w_ocij", infer_conv2d, conv_attrs, conv_samples,
         INPUTS(2, 3, "x", "w", "b"), .scratch = conv2d_scratch, .apart = apart_convolved,
+        .parts = &conv_parts, .linear = {5, 6, 5},
         .rules = {CONV_INPUT("upstream", "w", "x"), CONV_WEIGHT("upstream", "x", "w"),
                   "sum(upstream, axis=[0, 2, 3])"}),
     ROW(max_pool2d, "networks", "the largest entry of each window of rows and columns",
         "y_hw = max_ij x_(h+i)(w+j)", infer_pool, pool_attrs, pool_samples, INPUTS(1, 1, "x"),
-        .scratch = max_pool2d_scratch, .apart = apart_items,
-        .rules = {POOL("max_pool2d_scatter", "upstream, x")}, .kinks = max_pool2d_kinks,
-        .convention = "all to the first",
+        .scratch = max_pool2d_scratch, .apart = apart_items, .parts = &pool_parts,
+        .branches = max_pool2d_branches, .rules = {POOL("max_pool2d_scatter", "upstream, x")},
+        .kinks = max_pool2d_kinks, .convention = "all to the first",
         .undefined = {"several entries of a window are the largest"}),
     ROW(avg_pool2d, "networks",
         "the mean of each window of rows and columns; padding counts as zeros",
         "y_hw = mean_ij x_(h+i)(w+j)", infer_pool, pool_attrs, pool_samples, INPUTS(1, 1, "x"),
-        .apart = apart_items, .rules = {POOL("avg_pool2d_adjoint", "upstream, shape=x.shape")}),
+        .apart = apart_items, .parts = &pool_parts, .linear = {1},
+        .rules = {POOL("avg_pool2d_adjoint", "upstream, shape=x.shape")}),
     ROW(conv2d_input, "adjoint ops", "the gradient of conv2d by x: the transposed convolution",
         "x_nc(h+i)(w+j) = sum g_nohw w_ocij", infer_conv2d_input, conv_adjoint_attrs,
         conv_input_samples, INPUTS(2, 2, "g", "w"), .scratch = conv2d_input_scratch,
-        .apart = apart_convolved_back,
+        .apart = apart_convolved_back, .linear = {1, 2},
         .rules = {CONV("upstream", "w"), CONV_WEIGHT("g", "upstream", "w")}),
     ROW(conv2d_weight, "adjoint ops", "the gradient of conv2d by w",
         "w_ocij = sum_nhw g_nohw x_nc(h+i)(w+j)", infer_conv2d_weight, conv_adjoint_attrs,
         conv_weight_samples, INPUTS(2, 2, "g", "x"), .scratch = conv2d_weight_scratch,
-        .apart = apart_weights, .rules = {CONV("x", "upstream"), CONV_INPUT("g", "upstream", "x")}),
+        .apart = apart_weights, .linear = {1, 2},
+        .rules = {CONV("x", "upstream"), CONV_INPUT("g", "upstream", "x")}),
     ROW(max_pool2d_scatter, "adjoint ops",
         "the gradient of max_pool2d: each entry of g goes where the largest of x's window is",
         "x_winner(h, w) = sum g_hw", infer_max_pool2d_scatter, pool_attrs, scatter_samples,
-        INPUTS(2, 2, "g", "x"), .apart = apart_items,
-        .rules = {POOL("max_pool2d_gather", "upstream, x"), NULL}),
+        INPUTS(2, 2, "g", "x"), .apart = apart_items, .parts = &pool_parts, .linear = {1},
+        .branches = scatter_branches, .rules = {POOL("max_pool2d_gather", "upstream, x"), NULL}),
     ROW(max_pool2d_gather, "adjoint ops",
         "the entries of u that are where the largest of each of x's windows is",
         "y_hw = u_winner(h, w)", infer_max_pool2d_gather, pool_attrs, gather_samples,
-        INPUTS(2, 2, "u", "x"), .apart = apart_items,
-        .rules = {POOL("max_pool2d_scatter", "upstream, x"), NULL}),
+        INPUTS(2, 2, "u", "x"), .apart = apart_items, .parts = &pool_parts, .linear = {1},
+        .branches = gather_branches, .rules = {POOL("max_pool2d_scatter", "upstream, x"), NULL}),
     ROW(avg_pool2d_adjoint, "adjoint ops", "the gradient of avg_pool2d",
         "x_(h+i)(w+j) = sum g_hw / size", infer_avg_pool2d_adjoint, pool_adjoint_attrs,
-        average_samples, INPUTS(1, 1, "g"), .apart = apart_items,
+        average_samples, INPUTS(1, 1, "g"), .apart = apart_items, .linear = {1},
         .rules = {POOL("avg_pool2d", "upstream")}),
     {.name = NULL}};

@@ -92,16 +92,39 @@ static double mish_slope(double x) {
     }                                                                                              \
   }
 
+#define UNARY_BRANCHES(name, piece)                                                                \
+  static uint64_t name##_branches(const struct call *call) {                                       \
+    uint64_t branches = 0;                                                                         \
+    for (size_t i = 0; i < call->y.shape->size; i++) {                                             \
+      const double x = call->x[0].at[i], y = call->y.at[i];                                        \
+      (void)x, (void)y;                                                                            \
+      branches = join_piece(branches, piece);                                                      \
+    }                                                                                              \
+    return branches;                                                                               \
+  }
+
 #define UNARY(name, symbol, meaning, formula, value, slope, rule, low, high)                       \
   UNARY_FORWARD(name, value) UNARY_BACKWARD(name, value, slope)
 #define VECTOR(name, symbol, meaning, formula, value, slope, rule, low, high, many)                \
   VECTOR_FORWARD(name, value, many) UNARY_BACKWARD(name, value, slope)
-#define KINKED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention)    \
+#define EDGED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention)     \
   UNARY_FORWARD(name, value) UNARY_BACKWARD(name, value, slope) UNARY_KINK(name, kink)
+#define KINKED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention,    \
+               piece)                                                                              \
+  UNARY_FORWARD(name, value)                                                                       \
+  UNARY_BACKWARD(name, value, slope) UNARY_KINK(name, kink) UNARY_BRANCHES(name, piece)
+#define STEPPED(name, symbol, meaning, formula, value, slope, rule, low, high)                     \
+  UNARY_FORWARD(name, value) UNARY_BACKWARD(name, value, slope) UNARY_BRANCHES(name, y)
+#define LINEAR UNARY
+#define STOPPED UNARY
 #include "ops/unary.def"
 #undef UNARY
 #undef VECTOR
+#undef EDGED
 #undef KINKED
+#undef STEPPED
+#undef LINEAR
+#undef STOPPED
 
 /* ---- two inputs -------------------------------------------------------------------------- */
 
@@ -119,8 +142,21 @@ static double mish_slope(double x) {
       }                                                                                            \
   }
 
+#define BINARY_BRANCHES(name, piece)                                                               \
+  static uint64_t name##_branches(const struct call *call) {                                       \
+    uint64_t branches = 0;                                                                         \
+    struct sweep s;                                                                                \
+    for (START_PAIR(s, call); sweep_more(&s); sweep_next(&s)) {                                    \
+      const double *pa = call->x[0].at + s.at[1], *pb = call->x[1].at + s.at[2];                   \
+      const double *py = call->y.at + s.at[0];                                                     \
+      EACH_PAIR(s.n, pa, s.step[1], pb, s.step[2], const double y = py[i]; (void)y;                \
+                branches = join_piece(branches, piece))                                            \
+    }                                                                                              \
+    return branches;                                                                               \
+  }
+
 #define BINARY(name, symbol, meaning, formula, value, slope_a, slope_b, rule_a, rule_b, kink_a,    \
-               kink_b, convention, low_a, high_a, low_b, high_b)                                   \
+               kink_b, convention, low_a, high_a, low_b, high_b, ...)                              \
   PAIR_FORWARD(name, value)                                                                        \
   PAIR_BACKWARD(name##_backward, 0, g *(slope_a))                                                  \
   PAIR_BACKWARD(name##_backward, 1, g *(slope_b))                                                  \
@@ -137,6 +173,7 @@ static double mish_slope(double x) {
   }
 #define COMPARE(name, symbol, meaning, formula, value)                                             \
   PAIR_FORWARD(name, value)                                                                        \
+  BINARY_BRANCHES(name, y)                                                                         \
   static double name##_scalar(double a, double b, double partial[2]) {                             \
     partial[0] = partial[1] = 0;                                                                   \
     return (value);                                                                                \
@@ -144,6 +181,10 @@ static double mish_slope(double x) {
 #include "ops/binary.def"
 #undef BINARY
 #undef COMPARE
+
+/* Below the negative half of b's axis the angle jumps by 2 pi. */
+BINARY_BRANCHES(atan2, b < 0 && a < 0)
+BINARY_BRANCHES(mod, floor(a / b))
 
 /* ---- the rows ---------------------------------------------------------------------------- */
 
@@ -162,6 +203,7 @@ static double mish_slope(double x) {
    .scalar = id##_scalar,                                                                          \
    .apart = apart_entries,                                                                         \
    .rules = {rule},                                                                                \
+   .parts = &entry_parts,                                                                          \
    .samples = unary_samples,                                                                       \
    .domain = {{least_x, most_x}},                                                                  \
    __VA_ARGS__},
@@ -169,16 +211,30 @@ static double mish_slope(double x) {
   UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .convention = NULL)
 #define VECTOR(name, symbol, meaning, formula, value, slope, rule, low, high, many)                \
   UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .convention = NULL)
-#define KINKED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention_)   \
+#define EDGED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention_)    \
   UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .kinks = name##_kinks,                \
             .convention = convention_, .undefined = {#kink})
+#define KINKED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention_,   \
+               piece)                                                                              \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .kinks = name##_kinks,                \
+            .convention = convention_, .undefined = {#kink}, .branches = name##_branches)
+#define STEPPED(name, symbol, meaning, formula, value, slope, rule, low, high)                     \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .branches = name##_branches)
+#define LINEAR(name, symbol, meaning, formula, value, slope, rule, low, high)                      \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .linear = {1})
+#define STOPPED(name, symbol, meaning, formula, value, slope, rule, low, high)                     \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .linear = {1}, .stops = true)
 
 const struct op unary_ops[] = {
 #include "ops/unary.def"
     {.name = NULL}};
 #undef UNARY
 #undef VECTOR
+#undef EDGED
 #undef KINKED
+#undef STEPPED
+#undef LINEAR
+#undef STOPPED
 
 #define BINARY_ROW(id, sign, what, text, ...)                                                      \
   {.name = #id,                                                                                    \
@@ -193,15 +249,17 @@ const struct op unary_ops[] = {
    .forward = id##_forward,                                                                        \
    .scalar = id##_scalar,                                                                          \
    .apart = apart_entries,                                                                         \
+   .parts = &entry_parts,                                                                          \
    .samples = binary_samples,                                                                      \
    __VA_ARGS__},
 #define BINARY(name, symbol, meaning, formula, value, slope_a, slope_b, rule_a, rule_b, kink_a,    \
-               kink_b, convention_, low_a, high_a, low_b, high_b)                                  \
+               kink_b, convention_, low_a, high_a, low_b, high_b, ...)                             \
   BINARY_ROW(name, symbol, meaning, formula, .backward = name##_backward,                          \
              .rules = {rule_a, rule_b}, .kinks = name##_kinks, .convention = convention_,          \
-             .undefined = {#kink_a, #kink_b}, .domain = {{low_a, high_a}, {low_b, high_b}})
+             .undefined = {#kink_a, #kink_b}, .domain = {{low_a, high_a}, {low_b, high_b}},        \
+             __VA_ARGS__)
 #define COMPARE(name, symbol, meaning, formula, value)                                             \
-  BINARY_ROW(name, symbol, meaning, formula, .rules = {NULL})
+  BINARY_ROW(name, symbol, meaning, formula, .rules = {NULL}, .branches = name##_branches)
 
 const struct op binary_ops[] = {
 #include "ops/binary.def"

@@ -2,6 +2,8 @@
 #ifndef BPGRAPH_OPS_KERNEL_H
 #define BPGRAPH_OPS_KERNEL_H
 
+#include <string.h>
+
 #include "graph/op.h"
 #include "tensor/sweep.h"
 
@@ -18,6 +20,20 @@ apart_fn apart_items;   /* the first two: items and channels */
 
 /* Axis `axis` of x as axis `to` of y (which may not exist); -1 where their sizes differ. */
 int apart_as(const struct shape *y, int to, const struct shape *x, unsigned axis);
+
+/* Parts (struct op_parts) of ops whose inputs broadcast: entry by entry. */
+extern const struct op_parts entry_parts;
+
+/* Makes a part whole. */
+void take_all(struct range *part, const struct shape *shape);
+
+/* For branch_fn: a number that stands for the pieces so far and one more. */
+static inline uint64_t join_piece(uint64_t branches, double piece) {
+  uint64_t bits;
+  piece += 0; /* -0 is 0 */
+  memcpy(&bits, &piece, sizeof bits);
+  return (branches ^ bits ^ bits >> 32) * 0x100000001b3U;
+}
 
 /* Samples that elementwise ops share. */
 extern const struct op_sample unary_samples[], binary_samples[];

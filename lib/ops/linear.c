@@ -125,6 +125,42 @@ static void matmul_backward(const struct call *call) {
   }
 }
 
+/* What of input k belongs to a part of y; its inner axis, which y has not, is `inner`. */
+static void need_factor(const struct call *call, unsigned k, const struct range *y,
+                        struct range inner, struct range *x) {
+  const struct shape *own = call->x[k].shape, *result = call->y.shape;
+  const unsigned batch = result->rank - matrix_axes(call->x[0].shape, call->x[1].shape);
+  const unsigned own_batch = own->rank > 2 ? own->rank - 2 : 0, lead = batch - own_batch;
+  for (unsigned i = 0; i < own_batch; i++)
+    x[i] = own->dim[i] == 1 ? (struct range){0, 1} : y[i + lead];
+  if (own->rank == 1)
+    x[0] = inner;
+  else if (k == 0)
+    x[own_batch] = y[batch], x[own_batch + 1] = inner;
+  else
+    x[own_batch] = inner, x[own_batch + 1] = y[result->rank - 1];
+}
+
+static void reach_product(const struct call *call, unsigned k, const struct range *x,
+                          struct range *y) {
+  const struct shape *own = call->x[k].shape, *result = call->y.shape;
+  const unsigned batch = result->rank - matrix_axes(call->x[0].shape, call->x[1].shape);
+  const unsigned own_batch = own->rank > 2 ? own->rank - 2 : 0, lead = batch - own_batch;
+  take_all(y, result);
+  for (unsigned i = lead; i < batch; i++)
+    if (own->dim[i - lead] != 1 || result->dim[i] == 1) y[i] = x[i - lead];
+  if (own->rank > 1 && k == 0) y[batch] = x[own_batch];
+  if (own->rank > 1 && k == 1) y[result->rank - 1] = x[own_batch + 1];
+}
+
+static void meet_product(const struct call *call, unsigned m, const struct range *moved,
+                         const struct range *y, unsigned k, struct range *x) {
+  const unsigned rank = call->x[m].shape->rank;
+  need_factor(call, k, y, moved[m == 0 || rank == 1 ? rank - 1 : rank - 2], x);
+}
+
+static const struct op_parts product_parts = {.reach = reach_product, .meet = meet_product};
+
 static const struct op_sample matmul_samples[] = {{"2,3;3,4", ""},       {"3;3", ""},
                                                   {"2,3;3", ""},         {"3;3,2", ""},
                                                   {"1,1;1,1", ""},       {"0,3;3,2", ""},
@@ -168,6 +204,33 @@ static void dot_backward(const struct call *call) {
     if (call->x[k].bar)
       add_multiple(call->x[k].bar, call->x[1 - k].at, *call->y.bar, call->x[k].shape->size);
 }
+
+static void reach_number(const struct call *call, unsigned k, const struct range *x,
+                         struct range *y) {
+  (void)call, (void)k, (void)x, (void)y;
+}
+
+static void meet_dot(const struct call *call, unsigned m, const struct range *moved,
+                     const struct range *y, unsigned k, struct range *x) {
+  (void)call, (void)m, (void)y, (void)k;
+  x[0] = moved[0];
+}
+
+static const struct op_parts dot_parts = {.reach = reach_number, .meet = meet_dot};
+
+static void reach_outer(const struct call *call, unsigned k, const struct range *x,
+                        struct range *y) {
+  take_all(y, call->y.shape);
+  y[k] = x[0];
+}
+
+static void need_outer(const struct call *call, unsigned k, const struct range *y,
+                       struct range *x) {
+  (void)call;
+  x[0] = y[k];
+}
+
+static const struct op_parts outer_parts = {.reach = reach_outer, .need = need_outer};
 
 static bool infer_outer(struct infer *infer) {
   if (!need_vectors(infer, "")) return false;
@@ -291,6 +354,21 @@ static void cross_backward(const struct call *call) {
     if (b->bar) add_cross(b->bar + at_b, y->bar + 3 * i, a->at + at_a);
   }
 }
+
+/* As ops whose inputs broadcast, whole along the last axis. */
+static void reach_cross(const struct call *call, unsigned k, const struct range *x,
+                        struct range *y) {
+  entry_parts.reach(call, k, x, y);
+  y[call->y.shape->rank - 1] = (struct range){0, 3};
+}
+
+static void need_cross(const struct call *call, unsigned k, const struct range *y,
+                       struct range *x) {
+  entry_parts.need(call, k, y, x);
+  x[call->x[k].shape->rank - 1] = (struct range){0, 3};
+}
+
+static const struct op_parts cross_parts = {.reach = reach_cross, .need = need_cross};
 
 static const struct op_sample cross_samples[] = {
     {"3;3", ""},   {"2,3;3", ""},           {"3;2,3", ""}, {"2,1,3;4,3", ""},
@@ -1203,6 +1281,55 @@ static void einsum_forward(const struct call *call) {
   add_products(&task);
 }
 
+/* The values of each letter that a part of a term leaves. */
+static void narrow_letters(const struct subscript *term, const struct range *part,
+                           struct range *letters) {
+  for (unsigned i = 0; i < term->rank; i++) {
+    struct range *letter = &letters[(unsigned char)term->at[i]];
+    if (part[i].from > letter->from) letter->from = part[i].from;
+    if (part[i].to < letter->to) letter->to = part[i].to;
+    if (letter->to < letter->from) letter->to = letter->from;
+  }
+}
+
+enum { CHARACTERS = 128 };
+
+static void start_letters(const struct call *call, struct spec *spec, struct range *letters) {
+  read_spec(call->attr[SPEC].text.at, call->attr[SPEC].text.size, spec);
+  for (unsigned i = 0; i < CHARACTERS; i++) letters[i] = (struct range){0, INT64_MAX};
+  for (unsigned k = 0; k <= call->count; k++) {
+    struct range whole[RANK_MOST];
+    take_all(whole, k ? call->x[k - 1].shape : call->y.shape);
+    narrow_letters(&spec->term[k], whole, letters);
+  }
+}
+
+static void part_of_letters(const struct subscript *term, const struct range *letters,
+                            struct range *part) {
+  for (unsigned i = 0; i < term->rank; i++) part[i] = letters[(unsigned char)term->at[i]];
+}
+
+static void reach_einsum(const struct call *call, unsigned k, const struct range *x,
+                         struct range *y) {
+  struct spec spec;
+  struct range letters[CHARACTERS];
+  start_letters(call, &spec, letters);
+  narrow_letters(&spec.term[k + 1], x, letters);
+  part_of_letters(&spec.term[0], letters, y);
+}
+
+static void meet_einsum(const struct call *call, unsigned m, const struct range *moved,
+                        const struct range *y, unsigned k, struct range *x) {
+  struct spec spec;
+  struct range letters[CHARACTERS];
+  start_letters(call, &spec, letters);
+  narrow_letters(&spec.term[0], y, letters);
+  narrow_letters(&spec.term[m + 1], moved, letters);
+  part_of_letters(&spec.term[k + 1], letters, x);
+}
+
+static const struct op_parts einsum_parts = {.reach = reach_einsum, .meet = meet_einsum};
+
 static void einsum_backward(const struct call *call) {
   struct contraction c;
   if (!find_contraction(call, &c)) return;
@@ -1344,6 +1471,8 @@ const struct op linear_ops[] = {
                "rank(a) == 1: expand_dims(a, axis=-1) * expand_dims(upstream, axis=-2);"
                "rank(a) == 2 and rank(b) == 2: a.T @ upstream;"
                "sum_to(a.mT @ upstream, shape=b.shape)"},
+     .parts = &product_parts,
+     .linear = {1, 2},
      .samples = matmul_samples},
     {.name = "dot",
      .family = "linear algebra",
@@ -1356,6 +1485,8 @@ const struct op linear_ops[] = {
      .forward = dot_forward,
      .backward = dot_backward,
      .rules = {"upstream * b", "upstream * a"},
+     .parts = &dot_parts,
+     .linear = {1, 2},
      .samples = dot_samples},
     {.name = "outer",
      .family = "linear algebra",
@@ -1370,6 +1501,8 @@ const struct op linear_ops[] = {
      .algebra = ALGEBRA_OUTER,
      .apart = apart_outer,
      .rules = {"upstream @ b", "a @ upstream"},
+     .parts = &outer_parts,
+     .linear = {1, 2},
      .samples = outer_samples},
     {.name = "diag",
      .family = "linear algebra",
@@ -1385,6 +1518,7 @@ const struct op linear_ops[] = {
      .rules = {"rank(x) == 1: diag(upstream);"
                "x.shape[0] == x.shape[1]: diag(upstream);"
                "put_slice(diag(upstream), shape=x.shape, stop=[size(y), size(y)])"},
+     .moves = true,
      .samples = diag_samples},
     {.name = "trace",
      .family = "linear algebra",
@@ -1399,6 +1533,7 @@ const struct op linear_ops[] = {
      .rules = {"x.shape[0] == x.shape[1]: upstream * diag(ones_like(diag(x)));"
                "put_slice(upstream * diag(ones_like(diag(x))), shape=x.shape, "
                "stop=[size(diag(x)), size(diag(x))])"},
+     .linear = {1},
      .samples = trace_samples},
     {.name = "cross",
      .family = "linear algebra",
@@ -1413,6 +1548,8 @@ const struct op linear_ops[] = {
      .apart = apart_vectors,
      .rules = {"sum_to(cross(b, upstream), shape=a.shape)",
                "sum_to(cross(upstream, a), shape=b.shape)"},
+     .parts = &cross_parts,
+     .linear = {1, 2},
      .samples = cross_samples},
     {.name = "inv",
      .family = "linear algebra",
@@ -1500,6 +1637,7 @@ const struct op linear_ops[] = {
                "rank(b) == 1: sum_to(squeeze(solve(a.mT, expand_dims(upstream, axis=-1)), "
                "axis=-1), shape=b.shape);"
                "sum_to(solve(a.mT, upstream), shape=b.shape)"},
+     .linear = {0, 2},
      .samples = solve_samples},
     {.name = "triangular_solve",
      .family = "linear algebra",
@@ -1524,6 +1662,7 @@ const struct op linear_ops[] = {
                "sum_to(-triu(" BACK_SOLVED " @ y.mT), shape=a.shape)",
                "transpose: sum_to(" BACK_SOLVED_TURNED ", shape=b.shape);"
                "sum_to(" BACK_SOLVED ", shape=b.shape)"},
+     .linear = {0, 2},
      .samples = triangular_samples,
      .domain = {{0.5, 2}, {-2, 2}}},
     {.name = "cholesky",
@@ -1558,5 +1697,7 @@ const struct op linear_ops[] = {
      .backward = einsum_backward,
      .apart = apart_letters,
      .rules = {"einsum(upstream, others, spec=adjoint(spec, position), shape=x.shape)"},
+     .parts = &einsum_parts,
+     .linear = {LINEAR_EACH},
      .samples = einsum_samples},
     {.name = NULL}};

@@ -79,6 +79,15 @@ static void softmax_backward(const struct call *call) {
   softmax_slope(call);
 }
 
+static void reach_softmax(const struct call *call, unsigned k, const struct range *x,
+                          struct range *y) {
+  (void)k;
+  for (unsigned i = 0; i < call->y.shape->rank; i++) y[i] = x[i];
+  take_along(y, call->y.shape, softmax_axis(call));
+}
+
+static const struct op_parts softmax_parts = {.reach = reach_softmax, .need = reach_softmax};
+
 EACH_OF_ROWS(log_softmax_values, call->y.at, =, (x == p ? 0 : x - p) - q)
 EACH_OF_ROWS(log_softmax_slope, call->x[0].bar, +=, call->y.bar[at] - exp(y) * p)
 
@@ -153,6 +162,32 @@ static double *row_losses(const struct call *call) {
 static void reduce_rows(const struct call *call, size_t rows) {
   if (reduction_of(call) != NONE) set_result(call, pairwise_sum(call->scratch, rows, 1), rows);
 }
+
+static double share_of_reduced(const struct call *call, size_t whole, size_t part) {
+  return reduction_of(call) == MEAN ? (double)part / (double)whole : 1;
+}
+
+/* Losses are sums over rows, whether of logits or of what is one a row. */
+static void reach_rows(const struct call *call, unsigned k, const struct range *x,
+                       struct range *y) {
+  (void)k;
+  for (unsigned i = 0; i < call->y.shape->rank; i++) y[i] = x[i];
+}
+
+static void meet_rows(const struct call *call, unsigned m, const struct range *moved,
+                      const struct range *y, unsigned k, struct range *x) {
+  (void)m;
+  const unsigned rows = call->x[0].shape->rank - 1;
+  for (unsigned i = 0; i < rows; i++) x[i] = reduction_of(call) == NONE ? y[i] : moved[i];
+  if (call->x[k].shape->rank > rows) x[rows] = (struct range){0, call->x[0].shape->dim[rows]};
+}
+
+static double share_of_rows(const struct call *call, const struct call *part) {
+  return share_of_reduced(call, rows_of(call->x[0].shape).count, rows_of(part->x[0].shape).count);
+}
+
+static const struct op_parts row_parts = {
+    .reach = reach_rows, .meet = meet_rows, .share = share_of_rows};
 
 static const char bad_label[] = "is no class: an integer, from 0, along the last axis";
 
@@ -359,6 +394,18 @@ static void hinge_kinks(const struct call *call, struct kinks *kinks) {
   }
 }
 
+static uint64_t hinge_branches(const struct call *call) {
+  const struct rows rows = rows_of(call->x[0].shape);
+  uint64_t branches = 0;
+  for (size_t row = 0, at = 0; row < rows.count; row++, at += rows.classes) {
+    if (!is_index(call->x[1].at[row], rows.classes)) continue;
+    const size_t label = (size_t)call->x[1].at[row];
+    for (size_t j = 0; j < rows.classes; j++)
+      branches = join_piece(branches, violation(call, call->x[0].at + at, j, label) > 0);
+  }
+  return branches;
+}
+
 static size_t hinge_scratch(const struct attr *attr, const struct shape *y, unsigned count,
                             const struct shape *const *x) {
   (void)attr, (void)count, (void)y;
@@ -457,6 +504,33 @@ static void add_terms(double *bar, ptrdiff_t step, const double *term, size_t n)
     if (call->x[0].bar) name##_backward_0(call);                                                   \
     if (call->x[1].bar) name##_backward_1(call);                                                   \
   }
+
+static void reach_joined(const struct call *call, unsigned k, const struct range *x,
+                         struct range *y) {
+  if (reduction_of(call) == NONE) entry_parts.reach(call, k, x, y);
+}
+
+/* As ops whose inputs broadcast do, to the shape of the single losses. */
+static void meet_joined(const struct call *call, unsigned m, const struct range *moved,
+                        const struct range *y, unsigned k, struct range *x) {
+  struct range losses[RANK_MOST];
+  union joined joined;
+  struct call unreduced = *call;
+  join_inputs(call, &joined);
+  unreduced.y.shape = &joined.shape;
+  if (reduction_of(call) != NONE) entry_parts.reach(&unreduced, m, moved, losses);
+  entry_parts.need(&unreduced, k, reduction_of(call) == NONE ? y : losses, x);
+}
+
+static double share_of_joined(const struct call *call, const struct call *part) {
+  union joined whole, some;
+  join_inputs(call, &whole);
+  join_inputs(part, &some);
+  return share_of_reduced(call, whole.shape.size, some.shape.size);
+}
+
+static const struct op_parts joined_parts = {
+    .reach = reach_joined, .meet = meet_joined, .share = share_of_joined};
 
 static double squared(double x) { return x * x; }
 
@@ -640,15 +714,15 @@ static const struct op_sample entry_samples[] = {{";", ""},
 const struct op network_ops[] = {
     NETWORK(softmax, "exponentials, divided by their sum along an axis", "e^x_i / sum_j e^x_j",
             infer_softmax, softmax_scratch, INPUTS(1, "x"), .attrs = softmax_attrs,
-            .apart = apart_beside_axis, .samples = softmax_samples,
+            .apart = apart_beside_axis, .parts = &softmax_parts, .samples = softmax_samples,
             .rules = {"y * (upstream - sum(upstream * y, axis=axis, keepdims=true))"}),
     NETWORK(log_softmax, "the logarithm of softmax; stable", "x_i - ln sum_j e^x_j", infer_softmax,
             softmax_scratch, INPUTS(1, "x"), .attrs = softmax_attrs, .apart = apart_beside_axis,
-            .samples = softmax_samples,
+            .parts = &softmax_parts, .samples = softmax_samples,
             .rules = {"upstream - exp(y) * sum(upstream, axis=axis, keepdims=true)"}),
     NETWORK(cross_entropy, "the cross-entropy of probabilities p, along the last axis",
             "-sum_j labels_j ln p_j", infer_cross_entropy, cross_entropy_scratch,
-            INPUTS(2, "p", "labels"), .apart = apart_rows, .attrs = loss_attrs,
+            INPUTS(2, "p", "labels"), .apart = apart_rows, .parts = &row_parts, .attrs = loss_attrs,
             .samples = row_samples,
             .rules = {ROW_RULE("p", "-labels / where((p == 0) * (labels == 0), 1, p)"),
                       ROW_RULE("p", "-log(p)")},
@@ -661,7 +735,8 @@ const struct op network_ops[] = {
         "distribution, or integers; stable",
         "-sum_j labels_j ln softmax(logits)_j", infer_softmax_cross_entropy,
         softmax_cross_entropy_scratch, INPUTS(2, "logits", "labels"), .apart = apart_rows,
-        .labels = 1 << 1, .attrs = loss_attrs, .samples = scored_samples,
+        .parts = &row_parts, .linear = {0, 2}, .labels = 1 << 1, .attrs = loss_attrs,
+        .samples = scored_samples,
         .rules = {ROW_CASE("rank(labels) < rank(logits)", "logits",
                            "softmax(logits) - one_hot(labels, "
                            "depth=shape(logits)[-1])") "; " ROW_RULE("logits", "softmax(logits) "
@@ -674,8 +749,9 @@ const struct op network_ops[] = {
         .domain = {{-2, 2}, {0, 1}}),
     NETWORK(hinge, "the multi-class SVM loss of scores, along the last axis",
             "sum_(j != label) max(0, scores_j - scores_label + margin)", infer_hinge, hinge_scratch,
-            INPUTS(2, "scores", "label"), .apart = apart_rows, .indices = 1 << 1,
-            .attrs = hinge_attrs, .samples = hinge_samples,
+            INPUTS(2, "scores", "label"), .apart = apart_rows, .parts = &row_parts,
+            .branches = hinge_branches, .indices = 1 << 1, .attrs = hinge_attrs,
+            .samples = hinge_samples,
             .rules = {ROW_RULE("scores",
                                VIOLATED " - one_hot(label, depth=shape(scores)[-1]) * sum(" VIOLATED
                                         ", axis=-1, keepdims=true)"),
@@ -683,14 +759,14 @@ const struct op network_ops[] = {
             .kinks = hinge_kinks, .convention = "0", .undefined = {"a margin is just reached"},
             .domain = {{-2, 2}, {0, 3}}),
     NETWORK(mse, "the mean squared difference", "(a - b)^2", infer_entry_loss, NULL,
-            INPUTS(2, "a", "b"), .apart = apart_losses, .attrs = loss_attrs,
+            INPUTS(2, "a", "b"), .apart = apart_losses, .parts = &joined_parts, .attrs = loss_attrs,
             .samples = entry_samples,
             .rules = {ENTRY_RULE("a", "b", "a", "2 * (a - b)"),
                       ENTRY_RULE("a", "b", "b", "2 * (b - a)")}),
     NETWORK(sigmoid_cross_entropy, "the cross-entropy of sigmoid(logits), entry by entry; stable",
             "-labels ln sigmoid(logits) - (1 - labels) ln sigmoid(-logits)", infer_entry_loss, NULL,
-            INPUTS(2, "logits", "labels"), .apart = apart_losses, .attrs = loss_attrs,
-            .samples = entry_samples,
+            INPUTS(2, "logits", "labels"), .apart = apart_losses, .parts = &joined_parts,
+            .attrs = loss_attrs, .samples = entry_samples,
             .rules = {ENTRY_RULE("logits", "labels", "logits",
                                  "(1 - labels) * sigmoid(logits) - labels * sigmoid(-logits)"),
                       ENTRY_RULE("logits", "labels", "labels", "zeros_like(labels) - logits")},

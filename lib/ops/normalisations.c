@@ -172,6 +172,41 @@ static void batch_norm_backward(const struct call *call) {
   normalise_back(call, &normal);
 }
 
+/* Whole along the axes of the mean; a gain or a bias, of the places that it belongs to. */
+static void reach_normal(const struct normal *normal, unsigned k, const struct range *part,
+                         struct range *y) {
+  const unsigned rank = normal->shape->rank;
+  if (k == X)
+    for (unsigned i = 0; i < rank; i++) y[i] = part[i];
+  else
+    spread_part(y, part, normal->shape, ~normal->scaled, false, NULL);
+  take_along(y, normal->shape, normal->reduced);
+}
+
+static void need_normal(const struct normal *normal, unsigned k, const struct range *y,
+                        struct range *part) {
+  if (k == X)
+    for (unsigned i = 0; i < normal->shape->rank; i++) part[i] = y[i];
+  else
+    reduce_part(part, y, normal->shape, ~normal->scaled, false);
+}
+
+#define NORMAL_PARTS(name)                                                                         \
+  static void reach_##name(const struct call *call, unsigned k, const struct range *x,             \
+                           struct range *y) {                                                      \
+    const struct normal normal = name##_of(call);                                                  \
+    reach_normal(&normal, k, x, y);                                                                \
+  }                                                                                                \
+  static void need_##name(const struct call *call, unsigned k, const struct range *y,              \
+                          struct range *x) {                                                       \
+    const struct normal normal = name##_of(call);                                                  \
+    need_normal(&normal, k, y, x);                                                                 \
+  }                                                                                                \
+  static const struct op_parts name##_parts = {.reach = reach_##name, .need = need_##name};
+
+NORMAL_PARTS(layer)
+NORMAL_PARTS(batch)
+
 /* ---- local_response_norm ----------------------------------------------------------------- */
 
 enum { SIZE, ALPHA, BETA, K }; /* attributes */
@@ -223,6 +258,16 @@ static void local_response_norm_forward(const struct call *call) {
     call->y.at[i] = call->x[0].at[i] * pow(base[i], -c.beta);
   }
 }
+
+/* Whole along the channels. */
+static void reach_channels(const struct call *call, unsigned k, const struct range *x,
+                           struct range *y) {
+  (void)k;
+  for (unsigned i = 0; i < call->y.shape->rank; i++) y[i] = x[i];
+  take_along(y, call->y.shape, (axis_set)2);
+}
+
+static const struct op_parts channel_parts = {.reach = reach_channels, .need = reach_channels};
 
 /* An entry reaches its own result, and as a square those whose windows hold it: from
  * `above` before to `below` behind. */
@@ -456,7 +501,8 @@ const struct op normalisation_ops[] = {
     NORMALISATION(layer_norm, "normalised along the axes, then scaled and shifted",
                   "gain (x - mean) / (var + eps)^(1/2) + bias", infer_layer_norm, layer_attrs,
                   layer_samples, .most = 3, .inputs = {"x", "gain", "bias"},
-                  .scratch = layer_norm_scratch, .apart = apart_layers,
+                  .scratch = layer_norm_scratch, .apart = apart_layers, .parts = &layer_parts,
+                  .linear = {0, 6, 6},
                   .rules = {"given(gain): " SLOPE(LAYER_MEAN, "(upstream * gain)") "; " SLOPE(
                                 LAYER_MEAN, "upstream"),
                             "sum_to(upstream * " NORMED(LAYER_MEAN) ", shape=gain.shape)",
@@ -465,7 +511,7 @@ const struct op normalisation_ops[] = {
         batch_norm, "normalised along all axes but one, then scaled and shifted",
         "gain (x - mean) / (var + eps)^(1/2) + bias", infer_batch_norm, batch_attrs, batch_samples,
         .most = 3, .inputs = {"x", "gain", "bias"}, .scratch = batch_norm_scratch,
-        .apart = apart_channels,
+        .apart = apart_channels, .parts = &batch_parts, .linear = {0, 6, 6},
         .rules = {"size(x) == 0: zeros_like(x); "
                   "given(gain): " SLOPE(BATCH_MEAN, "(upstream * " BATCH_GAIN
                                                     ")") "; " SLOPE(BATCH_MEAN, "upstream"),
@@ -473,17 +519,18 @@ const struct op normalisation_ops[] = {
                   "reshape(sum_to(upstream * " NORMED(BATCH_MEAN) ", shape=" CHANNEL
                                                                   "), shape=gain.shape)",
                   "reshape(sum_to(upstream, shape=" CHANNEL "), shape=bias.shape)"}),
-    NORMALISATION(
-        local_response_norm,
-        "divided by a power of the mean square of neighbouring channels (axis 1)",
-        "x_c / (k + alpha / size * sum_j x_j^2)^beta, j from c - size // 2",
-        infer_local_response_norm, response_attrs, response_samples, .most = 1, .inputs = {"x"},
-        .scratch = local_response_norm_scratch, .apart = apart_but_channels,
-        .rules = {"upstream * " BASE " ** (-beta) - 2 * alpha * beta / size * x * reshape(" BAND
-                  ".mT @ flatten(upstream * x * " BASE
-                  " ** (-beta - 1), start_axis=2), shape=x.shape)"}),
+    NORMALISATION(local_response_norm,
+                  "divided by a power of the mean square of neighbouring channels (axis 1)",
+                  "x_c / (k + alpha / size * sum_j x_j^2)^beta, j from c - size // 2",
+                  infer_local_response_norm, response_attrs, response_samples, .most = 1,
+                  .inputs = {"x"}, .scratch = local_response_norm_scratch,
+                  .apart = apart_but_channels, .parts = &channel_parts,
+                  .rules = {"upstream * " BASE
+                            " ** (-beta) - 2 * alpha * beta / size * x * reshape(" BAND
+                            ".mT @ flatten(upstream * x * " BASE
+                            " ** (-beta - 1), start_axis=2), shape=x.shape)"}),
     NORMALISATION(dropout, "some entries become 0, the others are scaled up; the same for a seed",
                   "0 or x / (1 - rate)", infer_dropout, dropout_attrs, dropout_samples, .most = 1,
-                  .inputs = {"x"}, .apart = apart_entries,
+                  .inputs = {"x"}, .apart = apart_entries, .moves = true,
                   .rules = {"dropout(upstream, rate=rate, seed=seed)"}),
     {.name = NULL}};

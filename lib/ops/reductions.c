@@ -39,6 +39,37 @@ static size_t three_a_result(const struct attr *attr, const struct shape *y, uns
   return 3 * one_a_result(attr, y, count, x);
 }
 
+/* ---- parts ------------------------------------------------------------------------------- */
+
+static bool keeps_axes(const struct call *call) {
+  return call->attr[KEEPDIMS].given && call->attr[KEEPDIMS].truth;
+}
+
+static void reach_reduced(const struct call *call, unsigned k, const struct range *x,
+                          struct range *y) {
+  reduce_part(y, x, call->x[k].shape, reduced_axes(call), keeps_axes(call));
+}
+
+static void need_reduced(const struct call *call, unsigned k, const struct range *y,
+                         struct range *x) {
+  spread_part(x, y, call->x[k].shape, reduced_axes(call), keeps_axes(call), NULL);
+}
+
+static void meet_reduced(const struct call *call, unsigned m, const struct range *moved,
+                         const struct range *y, unsigned k, struct range *x) {
+  (void)m;
+  spread_part(x, y, call->x[k].shape, reduced_axes(call), keeps_axes(call), moved);
+}
+
+static double share_of_mean(const struct call *call, const struct call *part) {
+  return (double)reduced_count(part) / (double)reduced_count(call);
+}
+
+static const struct op_parts reduced_parts = {.reach = reach_reduced, .need = need_reduced};
+static const struct op_parts sum_parts = {.reach = reach_reduced, .meet = meet_reduced};
+static const struct op_parts mean_parts = {
+    .reach = reach_reduced, .meet = meet_reduced, .share = share_of_mean};
+
 /* name_spread: adds `slope` to the adjoint of every entry.  It is an expression over the entry x,
  * its result y, the upstream gradient g, the result's number p in `per_result` (y itself where there
  * is none), and n, how many entries become one. */
@@ -145,6 +176,19 @@ static void extreme_backward(const struct call *call) {
   count_winners(call, call->scratch);
   share_upstream(call, call->scratch);
   extreme_spread(call, call->scratch);
+}
+
+/* Which entry each result is, the first of equals. */
+static uint64_t extreme_branches(const struct call *call) {
+  uint64_t branches = 0;
+  struct sweep s;
+  for (sweep_along(&s, call->x[0].shape, reduced_axes(call)); sweep_more(&s); sweep_next(&s))
+    for (size_t i = 0; i < s.n; i++) {
+      const double y = call->y.at[s.at[1] + (ptrdiff_t)i * s.step[1]];
+      if (call->x[0].at[s.at[0] + (ptrdiff_t)i] == y)
+        branches = join_piece(branches, (double)(s.at[0] + (ptrdiff_t)i));
+    }
+  return branches;
 }
 
 static void extreme_kinks(const struct call *call, struct kinks *kinks) {
@@ -268,6 +312,22 @@ static const struct norm *norm_of(const struct attr *attr) {
 
 static void norm_forward(const struct call *call) { norm_of(call->attr)->forward(call); }
 static void norm_backward(const struct call *call) { norm_of(call->attr)->backward(call); }
+/* The signs, and with ord = inf which entries are the largest; with 2 there is but one piece. */
+static uint64_t norm_branches(const struct call *call) {
+  const double ord = call->attr[OWN].number;
+  uint64_t branches = 0;
+  struct sweep s;
+  if (ord == 2) return 0;
+  for (sweep_along(&s, call->x[0].shape, reduced_axes(call)); sweep_more(&s); sweep_next(&s))
+    for (size_t i = 0; i < s.n; i++) {
+      const double x = call->x[0].at[s.at[0] + (ptrdiff_t)i];
+      const double y = call->y.at[s.at[1] + (ptrdiff_t)i * s.step[1]];
+      const int sign = (x > 0) - (x < 0);
+      branches = join_piece(branches, ord == 1 || fabs(x) == y ? sign : 2);
+    }
+  return branches;
+}
+
 static void norm_kinks(const struct call *call, struct kinks *kinks) {
   norm_of(call->attr)->kinks(call, kinks);
 }
@@ -345,6 +405,12 @@ static void sweep_places(struct sweep *s, const struct shape *shape, axis_set ax
 PLACE_OF(argmax, -INFINITY, >)
 PLACE_OF(argmin, INFINITY, <)
 
+static uint64_t place_branches(const struct call *call) {
+  uint64_t branches = 0;
+  for (size_t i = 0; i < call->y.shape->size; i++) branches = join_piece(branches, call->y.at[i]);
+  return branches;
+}
+
 /* ---- cumsum ------------------------------------------------------------------------------ */
 
 /* A tensor around one axis: before x along x after entries. */
@@ -396,6 +462,27 @@ static size_t cumsum_scratch(const struct attr *attr, const struct shape *y, uns
   axis_set axis = axis_of(&attr[AXIS], y->rank);
   return 2 * count_along(y, ~axis & ~(axis - 1));
 }
+
+static axis_set cumsum_axis(const struct call *call) {
+  return axis_of(&call->attr[AXIS], call->x[0].shape->rank);
+}
+
+static void reach_cumsum(const struct call *call, unsigned k, const struct range *x,
+                         struct range *y) {
+  for (unsigned i = 0; i < call->y.shape->rank; i++) {
+    y[i] = x[i];
+    if (has_axis(cumsum_axis(call), i) && x[i].from < x[i].to) y[i].to = call->x[k].shape->dim[i];
+  }
+}
+
+/* What moves comes first: the sums that it is in start there. */
+static void meet_cumsum(const struct call *call, unsigned m, const struct range *moved,
+                        const struct range *y, unsigned k, struct range *x) {
+  (void)m, (void)moved;
+  for (unsigned i = 0; i < call->x[k].shape->rank; i++) x[i] = y[i];
+}
+
+static const struct op_parts cumsum_parts = {.reach = reach_cumsum, .meet = meet_cumsum};
 
 /* ---- prod, prod_others ------------------------------------------------------------------- */
 
@@ -497,6 +584,16 @@ static void prod_others_forward(const struct call *call) {
   memset(call->y.at, 0, call->y.shape->size * sizeof *call->y.at);
   add_others(call, call->y.at, NULL, &factors);
 }
+
+/* Rows of x and of the directions, whole along the axes. */
+static void reach_others(const struct call *call, unsigned k, const struct range *x,
+                         struct range *y) {
+  (void)k;
+  for (unsigned i = 0; i < call->y.shape->rank; i++) y[i] = x[i];
+  take_along(y, call->y.shape, reduced_axes(call));
+}
+
+static const struct op_parts others_parts = {.reach = reach_others, .need = reach_others};
 
 static void prod_others_backward(const struct call *call) {
   for (unsigned k = 0; k < call->count; k++) {
@@ -686,28 +783,33 @@ static const struct op_sample others_samples[] = {{"", ""},
 
 const struct op reduction_ops[] = {
     REDUCTION(sum, "the sum of the entries along the axes", "x_1 + ... + x_n", infer_reduced,
+              .parts = &sum_parts, .linear = {1},
               SMOOTH(sum, reduction_attrs, sum_samples, "broadcast_to(" UPSTREAM ", shape=x.shape)",
                      one_a_result),
               .algebra = ALGEBRA_SUM),
     REDUCTION(mean, "the mean of the entries along the axes", "(x_1 + ... + x_n) / n",
-              infer_reduced,
+              infer_reduced, .parts = &mean_parts, .linear = {1},
               SMOOTH(mean, reduction_attrs, reduction_samples,
                      "broadcast_to(" UPSTREAM " / count(x, axis), shape=x.shape)", one_a_result)),
     REDUCTION(prod, "the product of the entries along the axes", "x_1 ... x_n", infer_reduced,
+              .parts = &reduced_parts,
               SMOOTH(prod, reduction_attrs, sum_samples, UPSTREAM " * prod_others(x, axis=axis)",
                      prod_scratch)),
     REDUCTION(max, "the largest entry along the axes", "max(x_1, ..., x_n)", infer_chosen,
+              .parts = &reduced_parts, .branches = extreme_branches,
               SMOOTH(extreme, reduction_attrs, reduction_samples, SHARE("x"), one_a_result),
               KINKED(max, extreme_kinks, "several entries are the largest", "shared equally")),
     REDUCTION(min, "the smallest entry along the axes", "min(x_1, ..., x_n)", infer_chosen,
+              .parts = &reduced_parts, .branches = extreme_branches,
               SMOOTH(extreme, reduction_attrs, reduction_samples, SHARE("x"), one_a_result),
               KINKED(min, extreme_kinks, "several entries are the smallest", "shared equally")),
     REDUCTION(logsumexp, "the logarithm of the sum of the exponentials; stable",
-              "ln(e^x_1 + ... + e^x_n)", infer_reduced,
+              "ln(e^x_1 + ... + e^x_n)", infer_reduced, .parts = &reduced_parts,
               SMOOTH(logsumexp, reduction_attrs, reduction_samples,
                      UPSTREAM " * exp(x - " RESULT ")", three_a_result)),
     REDUCTION(norm, "a norm of the entries along the axes, as of a vector",
-              "(|x_1|^ord + ... + |x_n|^ord)^(1/ord)", infer_norm,
+              "(|x_1|^ord + ... + |x_n|^ord)^(1/ord)", infer_norm, .parts = &reduced_parts,
+              .branches = norm_branches,
               SMOOTH(norm, norm_attrs, norm_samples,
                      "ord == 1: " UPSTREAM " * sign(x); "
                      "ord == 2: " UPSTREAM " * where(abs(x) == inf, sign(x), x / where(" RESULT
@@ -718,23 +820,26 @@ const struct op reduction_ops[] = {
                      "0 at 0; shared equally between the largest")),
     REDUCTION(var, "the variance of the entries along the axes",
               "((x_1 - mean)^2 + ... + (x_n - mean)^2) / (n - ddof)", infer_var,
+              .parts = &reduced_parts,
               SMOOTH(var, var_attrs, var_samples,
                      "2 * " UPSTREAM " * " DEVIATION " / (count(x, axis) - ddof)", two_a_result)),
     REDUCTION(std, "the standard deviation of the entries along the axes", "var(x)^(1/2)",
-              infer_var,
+              infer_var, .parts = &reduced_parts,
               SMOOTH(std, var_attrs, var_samples,
                      UPSTREAM " * " DEVIATION " / where(" RESULT " == 0, 1, " RESULT
                               ") / (count(x, axis) - ddof)",
                      two_a_result),
               KINKED(std, std_kinks, "y == 0", "0")),
     REDUCTION(argmax, "the index of the largest entry, the first of equals",
-              "argmax(x_1, ..., x_n)", infer_chosen, .attrs = reduction_attrs,
-              .samples = reduction_samples, .scratch = one_a_result),
+              "argmax(x_1, ..., x_n)", infer_chosen, .parts = &reduced_parts,
+              .branches = place_branches, .attrs = reduction_attrs, .samples = reduction_samples,
+              .scratch = one_a_result),
     REDUCTION(argmin, "the index of the smallest entry, the first of equals",
-              "argmin(x_1, ..., x_n)", infer_chosen, .attrs = reduction_attrs,
-              .samples = reduction_samples, .scratch = one_a_result),
+              "argmin(x_1, ..., x_n)", infer_chosen, .parts = &reduced_parts,
+              .branches = place_branches, .attrs = reduction_attrs, .samples = reduction_samples,
+              .scratch = one_a_result),
     ALONG(cumsum, "the running sums along an axis", "y_i = x_1 + ... + x_i", infer_cumsum,
-          apart_beside_axis,
+          apart_beside_axis, .parts = &cumsum_parts, .linear = {1},
           SMOOTH(cumsum, cumsum_attrs, cumsum_samples,
                  "flip(cumsum(flip(upstream, axis=axis), axis=axis), axis=axis)", cumsum_scratch)),
     {.name = "prod_others",
@@ -751,6 +856,7 @@ const struct op reduction_ops[] = {
      .backward = prod_others_backward,
      .scratch = prod_others_scratch,
      .apart = apart_beside_axes,
+     .parts = &others_parts,
      .rules = {"position == 0: prod_others(x, others, upstream, axis=axis); "
                "prod_others(others, upstream, axis=axis)"},
      .samples = others_samples},

@@ -101,6 +101,24 @@ static void clip_kinks(const struct call *call, struct kinks *kinks) {
     kinks_at(call, kinks, call->attr[1].number);
 }
 
+/* ---- branches ---------------------------------------------------------------------------------- */
+
+static uint64_t positive_branches(const struct call *call) {
+  uint64_t branches = 0;
+  for (size_t i = 0; i < call->y.shape->size; i++)
+    branches = join_piece(branches, call->x[0].at[i] > 0);
+  return branches;
+}
+
+static uint64_t clip_branches(const struct call *call) {
+  uint64_t branches = 0;
+  for (size_t i = 0; i < call->y.shape->size; i++) {
+    const double x = call->x[0].at[i];
+    branches = join_piece(branches, (x > high_of(call->attr)) - (x < low_of(call->attr)));
+  }
+  return branches;
+}
+
 /* ---- shape rules that check the attributes ----------------------------------------------------- */
 
 static bool infer_clip(struct infer *infer) {
@@ -136,27 +154,30 @@ static const char *const gelu_words[] = {"none", "tanh", NULL};
   {                                                                                                \
     .name = #id, .family = "elementwise", .meaning = what, .formula = text, .inputs = {"x"},       \
     .least = 1, .most = 1, .forward = id##_forward, .backward = id##_backward,                     \
-    .apart = apart_entries, __VA_ARGS__                                                            \
+    .apart = apart_entries, .parts = &entry_parts, __VA_ARGS__                                     \
   }
 
 const struct op shaped_ops[] = {
     ROW(leaky_relu, "rectifier that leaks", "x > 0 ? x : alpha x", .infer = infer_same,
         .attrs = ATTRS(ATTR("alpha", ATTR_NUMBER, "slope below 0", .given = true, .number = 0.01)),
         .rules = {"upstream * where(x > 0, 1, alpha)"}, .kinks = leaky_relu_kinks,
-        .convention = "the left slope", .undefined = {"x == 0 and alpha != 1"},
+        .branches = positive_branches, .convention = "the left slope",
+        .undefined = {"x == 0 and alpha != 1"},
         .samples = SAMPLES({"3", ""}, {"", "alpha=0.3"}, {"0", ""}, {"2,1,3,2", "alpha=-1"})),
     ROW(elu, "exponential linear unit", "x > 0 ? x : alpha (e^x - 1)", .infer = infer_same,
         .attrs = ATTRS(
             ATTR("alpha", ATTR_NUMBER, "how far down it goes below 0", .given = true, .number = 1)),
         .rules = {"upstream * where(x > 0, 1, alpha * exp(minimum(x, 0)))"}, .kinks = elu_kinks,
-        .convention = "the left slope", .undefined = {"x == 0 and alpha != 1"},
+        .branches = positive_branches, .convention = "the left slope",
+        .undefined = {"x == 0 and alpha != 1"},
         .samples = SAMPLES({"3", ""}, {"", "alpha=0.3"}, {"0", ""}, {"2,1,3,2", "alpha=2"})),
     ROW(clip, "x kept between two bounds", "min(max(x, min), max)", .infer = infer_clip,
         .attrs = ATTRS(ATTR("min", ATTR_NUMBER, "lower bound; left out: none", .given = false),
                        ATTR("max", ATTR_NUMBER, "upper bound; left out: none", .given = false)),
         .rules = {"given(min) and given(max): upstream * (x >= min) * (x <= max); "
                   "given(min): upstream * (x >= min); given(max): upstream * (x <= max); upstream"},
-        .kinks = clip_kinks, .convention = "1", .undefined = {"x == min or x == max"},
+        .kinks = clip_kinks, .branches = clip_branches, .convention = "1",
+        .undefined = {"x == min or x == max"},
         .samples = SAMPLES({"3", "min=-1, max=1"}, {"", "min=0.1"}, {"2,3", "max=0.2"}, {"0", ""})),
     ROW(gelu, "Gaussian error linear unit; approximate=tanh is the usual fit", "x Phi(x)",
         .infer = infer_same,

@@ -249,6 +249,29 @@ static void sum_to_backward(const struct call *call) {
   add_from_view(call->x[0].bar, call->x[0].shape, call->y.bar, &view);
 }
 
+/* The axes along which y has the sum of x. */
+static bool is_summed(const struct call *call, unsigned axis) {
+  const struct shape *x = call->x[0].shape, *y = call->y.shape;
+  const unsigned lead = x->rank - y->rank;
+  return axis < lead || (y->dim[axis - lead] == 1 && x->dim[axis] != 1);
+}
+
+static void reach_sum(const struct call *call, unsigned k, const struct range *x, struct range *y) {
+  const unsigned lead = call->x[k].shape->rank - call->y.shape->rank;
+  for (unsigned i = 0; i < call->y.shape->rank; i++)
+    y[i] = is_summed(call, i + lead) ? (struct range){0, 1} : x[i + lead];
+}
+
+static void meet_sum(const struct call *call, unsigned m, const struct range *moved,
+                     const struct range *y, unsigned k, struct range *x) {
+  (void)m;
+  const unsigned lead = call->x[k].shape->rank - call->y.shape->rank;
+  for (unsigned i = 0; i < call->x[k].shape->rank; i++)
+    x[i] = is_summed(call, i) ? moved[i] : y[i - lead];
+}
+
+static const struct op_parts sum_parts = {.reach = reach_sum, .meet = meet_sum};
+
 /* ---- transpose, flip --------------------------------------------------------------------- */
 
 /* The axis of the input that becomes axis i: all in reverse order where nothing is given. */
@@ -280,6 +303,22 @@ static struct view transpose_view(const struct attr *attr, const struct shape *x
 }
 
 VIEW_KERNELS(transpose)
+
+static void reach_transpose(const struct call *call, unsigned k, const struct range *x,
+                            struct range *y) {
+  (void)k;
+  for (unsigned i = 0; i < call->y.shape->rank; i++)
+    y[i] = x[source_axis(&call->attr[0], i, call->y.shape->rank)];
+}
+
+static void need_transpose(const struct call *call, unsigned k, const struct range *y,
+                           struct range *x) {
+  (void)k;
+  for (unsigned i = 0; i < call->y.shape->rank; i++)
+    x[source_axis(&call->attr[0], i, call->y.shape->rank)] = y[i];
+}
+
+static const struct op_parts transpose_parts = {.reach = reach_transpose, .need = need_transpose};
 
 static bool infer_flip(struct infer *infer) {
   axis_set axes;
@@ -934,7 +973,8 @@ static int apart_stacked(const struct attr *attr, const struct shape *y,
 /* The same entries under another shape. */
 #define COPIES(id)                                                                                 \
   .forward = copy_forward, .backward = copy_backward, .samples = id##_samples,                     \
-  .apart = apart_order, .algebra = ALGEBRA_RESHAPE, .rules = {"reshape(upstream, shape=x.shape)"}
+  .apart = apart_order, .moves = true, .algebra = ALGEBRA_RESHAPE,                                 \
+  .rules = {"reshape(upstream, shape=x.shape)"}
 
 const struct op shape_ops[] = {
     ROW(reshape, "shape", .meaning = "the same entries in the same order, under another shape",
@@ -947,49 +987,51 @@ const struct op shape_ops[] = {
         .attrs = squeeze_attrs, COPIES(squeeze)),
     ROW(broadcast_to, "shape", .meaning = "x repeated to a shape, as broadcasting does",
         .formula = "y_ij = x_j", .inputs = {"x"}, .attrs = shape_attrs, KERNELS(broadcast_to),
-        .apart = apart_entries, .algebra = ALGEBRA_BROADCAST_TO,
-        .rules = {"sum_to(upstream, shape=x.shape)"}),
+        .apart = apart_entries, .parts = &entry_parts, .linear = {1},
+        .algebra = ALGEBRA_BROADCAST_TO, .rules = {"sum_to(upstream, shape=x.shape)"}),
     ROW(sum_to, "adjoint ops",
         .meaning = "x summed to a shape that broadcasts to it: the adjoint of broadcasting",
         .formula = "y_j = sum_i x_ij", .inputs = {"x"}, .attrs = shape_attrs, KERNELS(sum_to),
-        .apart = apart_entries, .algebra = ALGEBRA_SUM_TO,
+        .apart = apart_entries, .parts = &sum_parts, .linear = {1}, .algebra = ALGEBRA_SUM_TO,
         .rules = {"broadcast_to(upstream, shape=x.shape)"}),
     ROW(transpose, "shape", .symbol = ".T",
         .meaning = "the axes in another order; x.T for a matrix", .formula = "y_ij = x_ji",
         .inputs = {"x"}, .attrs = transpose_attrs, KERNELS(transpose), .apart = apart_transposed,
+        .parts = &transpose_parts, .linear = {1},
         .rules = {"transpose(upstream, axes=inverse(axes, x))"}),
     ROW(flip, "shape", .meaning = "the entries along some axes in reverse order",
         .formula = "y_i = x_(n-1-i)", .inputs = {"x"}, .attrs = flip_attrs, KERNELS(flip),
-        .apart = apart_beside_axes, .rules = {"flip(upstream, axis=axis)"}),
+        .apart = apart_beside_axes, .moves = true, .rules = {"flip(upstream, axis=axis)"}),
     ROW(slice, "shape", .symbol = "[:]",
         .meaning = "every step-th entry from start to before stop, by axis; bounds as in Python",
         .formula = "y_i = x_(start + i step)", .inputs = {"x"}, .attrs = slice_attrs,
-        KERNELS(slice), .apart = apart_sliced,
+        KERNELS(slice), .apart = apart_sliced, .moves = true,
         .rules = {"put_slice(upstream, shape=x.shape, start=start, stop=stop, step=step, "
                   "axes=axes)"}),
     ROW(put_slice, "adjoint ops",
         .meaning = "zeros of a shape, with g in the place of a slice: the adjoint of slice",
         .formula = "y_(start + i step) = g_i", .inputs = {"g"}, .attrs = put_slice_attrs,
-        KERNELS(put_slice), .apart = apart_sliced,
+        KERNELS(put_slice), .apart = apart_sliced, .moves = true,
         .rules = {"slice(upstream, start=start, stop=stop, step=step, axes=axes)"}),
     ROW(pad, "shape", .meaning = "entries added before and after, along each axis",
         .formula = "y_(before + i) = x_i, else value", .inputs = {"x"}, .attrs = pad_attrs,
-        KERNELS(pad), .apart = apart_padded, .rules = {"crop(upstream, pads=pads)"}),
+        KERNELS(pad), .apart = apart_padded, .moves = true, .rules = {"crop(upstream, pads=pads)"}),
     ROW(crop, "adjoint ops",
         .meaning = "entries dropped before and after, along each axis: the adjoint of pad",
         .formula = "y_i = x_(before + i)", .inputs = {"x"}, .attrs = crop_attrs, KERNELS(crop),
-        .apart = apart_padded, .rules = {"pad(upstream, pads=pads)"}),
+        .apart = apart_padded, .moves = true, .rules = {"pad(upstream, pads=pads)"}),
     ROW(tile, "shape", .meaning = "x repeated side by side", .formula = "y_i = x_(i mod n)",
-        .inputs = {"x"}, .attrs = tile_attrs, KERNELS(tile), .apart = apart_entries,
+        .inputs = {"x"}, .attrs = tile_attrs, KERNELS(tile), .apart = apart_entries, .moves = true,
         .rules = {"sum_tiles(upstream, reps=reps, shape=x.shape)"}),
     ROW(sum_tiles, "adjoint ops", .meaning = "the sum of equal tiles: the adjoint of tile",
         .formula = "y_i = sum_k g_(i + k n)", .inputs = {"g"}, .attrs = sum_tiles_attrs,
-        KERNELS(sum_tiles), .apart = apart_entries, .rules = {"tile(upstream, reps=reps)"}),
+        KERNELS(sum_tiles), .apart = apart_entries, .linear = {1},
+        .rules = {"tile(upstream, reps=reps)"}),
     /* Rolled back the other way: forwards, in reverse order. */
     ROW(roll, "shape",
         .meaning = "the entries moved on along axes; what leaves at the end enters in front",
         .formula = "y_i = x_((i - shift) mod n)", .inputs = {"x"}, .attrs = roll_attrs,
-        KERNELS(roll), .apart = apart_rolled,
+        KERNELS(roll), .apart = apart_rolled, .moves = true,
         .rules = {"flip(roll(flip(upstream, axis=axis), shift=shift, axis=axis), axis=axis)"}),
     {.name = "tril",
      .family = "shape",
@@ -1004,6 +1046,7 @@ const struct op shape_ops[] = {
      .backward = tril_backward,
      .apart = apart_entries,
      .rules = {"tril(upstream, k=k)"},
+     .moves = true,
      .samples = triangle_samples},
     {.name = "triu",
      .family = "shape",
@@ -1018,6 +1061,7 @@ const struct op shape_ops[] = {
      .backward = triu_backward,
      .apart = apart_entries,
      .rules = {"triu(upstream, k=k)"},
+     .moves = true,
      .samples = triangle_samples},
     {.name = "concat",
      .family = "shape",
@@ -1032,6 +1076,7 @@ const struct op shape_ops[] = {
      .backward = concat_backward,
      .apart = apart_beside_axis,
      .rules = {"slice(upstream, start=before(axis), stop=before(axis) + x.shape[axis], axes=axis)"},
+     .moves = true,
      .samples = concat_samples},
     {.name = "stack",
      .family = "shape",
@@ -1046,6 +1091,7 @@ const struct op shape_ops[] = {
      .backward = stack_backward,
      .apart = apart_stacked,
      .rules = {"take(upstream, position, axis=axis)"},
+     .moves = true,
      .samples = stack_samples},
     {.name = "zeros_like",
      .family = "adjoint ops",
@@ -1057,6 +1103,8 @@ const struct op shape_ops[] = {
      .infer = infer_same,
      .forward = zeros_like_forward,
      .algebra = ALGEBRA_ZEROS,
+     .parts = &entry_parts,
+     .linear = {1},
      .samples = unary_samples},
     {.name = "ones_like",
      .family = "adjoint ops",
@@ -1068,5 +1116,6 @@ const struct op shape_ops[] = {
      .infer = infer_same,
      .forward = ones_like_forward,
      .algebra = ALGEBRA_ONES,
+     .parts = &entry_parts,
      .samples = unary_samples},
     {.name = NULL}};

@@ -130,6 +130,20 @@ static void extreme_kinks(const struct call *call, struct kinks *kinks) {
     if (winners[at] > 1) kinks->add(kinks, 0, at);
 }
 
+/* Which input is y, the first of equals, entry by entry. */
+static uint64_t extreme_branches(const struct call *call) {
+  double *winner = call->scratch;
+  uint64_t branches = 0;
+  struct sweep s;
+  for (unsigned k = call->count; k-- > 0;) EACH_WITH(s, call, k) {
+      const double *px = call->x[k].at + s.at[1], *py = call->y.at + s.at[0];
+      for (size_t i = 0; i < s.n; i++)
+        if (px[(ptrdiff_t)i * s.step[1]] == py[i]) winner[s.at[0] + (ptrdiff_t)i] = k;
+    }
+  for (size_t i = 0; i < call->y.shape->size; i++) branches = join_piece(branches, winner[i]);
+  return branches;
+}
+
 static double add_scalar(double a, double b, double partial[2]) {
   partial[0] = partial[1] = 1;
   return a + b;
@@ -175,6 +189,15 @@ static void where_forward(const struct call *call) {
     }
 }
 
+static uint64_t where_branches(const struct call *call) {
+  uint64_t branches = 0;
+  struct sweep s;
+  EACH_WITH(s, call, 0)
+  for (size_t i = 0; i < s.n; i++)
+    branches = join_piece(branches, call->x[0].at[s.at[1] + (ptrdiff_t)i * s.step[1]] != 0);
+  return branches;
+}
+
 static void where_backward(const struct call *call) {
   struct sweep s;
   double *chosen = call->scratch;
@@ -204,23 +227,25 @@ static const struct op_sample many_samples[] = {
     .name = #id, .symbol = sign, .family = "elementwise, broadcasting", .meaning = what,           \
     .formula = text, .inputs = {"x"}, .least = 2, .most = OP_ANY, .infer = infer_broadcast,        \
     .forward = id##_forward, .scalar = id##_scalar, .rules = {rule}, .samples = many_samples,      \
-    .apart = apart_entries, __VA_ARGS__                                                            \
+    .apart = apart_entries, .parts = &entry_parts, __VA_ARGS__                                     \
   }
 
 const struct op variadic_ops[] = {
     MANY(add, "+", "sum of two or more", "a + b + ...", "sum_to(upstream, shape=x.shape)",
-         .backward = add_backward),
+         .backward = add_backward, .linear = {LINEAR_ALL}),
     MANY(mul, "*", "product of two or more, entry by entry", "a b ...",
          "sum_to(mul(upstream, others), shape=x.shape)", .backward = mul_backward,
-         .scratch = entries_beyond_two),
+         .scratch = entries_beyond_two, .linear = {LINEAR_EACH}),
     MANY(maximum, NULL, "the largest of two or more, entry by entry", "max(a, b, ...)",
          "sum_to(upstream * (x == y) / add(each(it == y)), shape=x.shape)",
          .backward = extreme_backward, .scratch = twice_entries_of_y, .kinks = extreme_kinks,
-         .convention = "shared equally", .undefined = {"several inputs are as large as y"}),
+         .branches = extreme_branches, .convention = "shared equally",
+         .undefined = {"several inputs are as large as y"}),
     MANY(minimum, NULL, "the smallest of two or more, entry by entry", "min(a, b, ...)",
          "sum_to(upstream * (x == y) / add(each(it == y)), shape=x.shape)",
          .backward = extreme_backward, .scratch = twice_entries_of_y, .kinks = extreme_kinks,
-         .convention = "shared equally", .undefined = {"several inputs are as small as y"}),
+         .branches = extreme_branches, .convention = "shared equally",
+         .undefined = {"several inputs are as small as y"}),
     {.name = "where",
      .family = "elementwise, broadcasting",
      .meaning = "a where cond is not 0, else b",
@@ -236,5 +261,8 @@ const struct op variadic_ops[] = {
      .apart = apart_entries,
      .rules = {NULL, "sum_to(where(cond, upstream, 0), shape=a.shape)",
                "sum_to(where(cond, 0, upstream), shape=b.shape)"},
+     .parts = &entry_parts,
+     .linear = {0, 6, 6},
+     .branches = where_branches,
      .samples = where_samples},
     {.name = NULL}};
