@@ -28,7 +28,7 @@ struct input {
   bool moves;          /* by what is chosen */
   bool direct;         /* SIGHT_DELTA: the kernel reads the delta where it lies */
   enum sight sight;    /* all that follows is for what is chosen, too */
-  struct range *part;  /* what of it the kernel sees */
+  struct extent *part; /* what of it the kernel sees */
   struct shape *shape; /* of that part */
   const double *base;  /* its old numbers */
   double *room;        /* for numbers that are made for the kernel */
@@ -68,7 +68,7 @@ struct moved {
   uint32_t a, b;         /* of a scalar step: the inputs, as moved nodes */
   const double *base;    /* its old numbers, all of them */
   double *delta;         /* of its part */
-  struct range *part;
+  struct extent *part;
   struct shape *shape; /* of its part */
   struct scalar_step scalar;
   struct kernel *kernel; /* NULL: a scalar step, or a root that is a start node */
@@ -118,30 +118,30 @@ const double *perturb_value(const struct perturb *perturb, node_id id) {
 
 /* ---- parts ------------------------------------------------------------------------------- */
 
-static void take_whole(struct range *part, const struct shape *shape) {
-  for (unsigned i = 0; i < shape->rank; i++) part[i] = (struct range){0, shape->dim[i]};
+static void take_whole(struct extent *part, const struct shape *shape) {
+  for (unsigned i = 0; i < shape->rank; i++) part[i] = (struct extent){0, shape->dim[i]};
 }
 
-static bool is_empty(const struct range *part, unsigned rank) {
+static bool is_empty(const struct extent *part, unsigned rank) {
   for (unsigned i = 0; i < rank; i++)
     if (part[i].from >= part[i].to) return true;
   return false;
 }
 
-static bool is_whole(const struct range *part, const struct shape *shape) {
+static bool is_whole(const struct extent *part, const struct shape *shape) {
   for (unsigned i = 0; i < shape->rank; i++)
     if (part[i].from != 0 || part[i].to != shape->dim[i]) return false;
   return true;
 }
 
-static bool same_part(const struct range *a, const struct range *b, unsigned rank) {
+static bool same_part(const struct extent *a, const struct extent *b, unsigned rank) {
   for (unsigned i = 0; i < rank; i++)
     if (a[i].from != b[i].from || a[i].to != b[i].to) return false;
   return true;
 }
 
 /* Makes a part the least box that also holds another; an empty one is nothing. */
-static void include(struct range *part, bool *none, const struct range *other, unsigned rank) {
+static void include(struct extent *part, bool *none, const struct extent *other, unsigned rank) {
   if (is_empty(other, rank)) return;
   for (unsigned i = 0; i < rank; i++) {
     if (*none || other[i].from < part[i].from) part[i].from = other[i].from;
@@ -150,7 +150,7 @@ static void include(struct range *part, bool *none, const struct range *other, u
   *none = false;
 }
 
-static void set_shape(struct shape *shape, const struct range *part, unsigned rank) {
+static void set_shape(struct shape *shape, const struct extent *part, unsigned rank) {
   shape->rank = rank;
   shape->size = 1;
   for (unsigned i = 0; i < rank; i++) {
@@ -160,7 +160,7 @@ static void set_shape(struct shape *shape, const struct range *part, unsigned ra
 }
 
 /* Where the first entry of a part lies. */
-static size_t start_of(const struct range *part, const struct shape *shape) {
+static size_t start_of(const struct extent *part, const struct shape *shape) {
   size_t at = 0;
   for (unsigned i = 0; i < shape->rank; i++) at = at * (size_t)shape->dim[i] + (size_t)part[i].from;
   return at;
@@ -168,7 +168,7 @@ static size_t start_of(const struct range *part, const struct shape *shape) {
 
 /* Whether the entries of a part lie one after the other: up to some axis there is one, after it
  * all. */
-static bool lies_together(const struct range *part, const struct shape *shape) {
+static bool lies_together(const struct extent *part, const struct shape *shape) {
   bool cut = false;
   for (unsigned i = shape->rank; i-- > 0;) {
     const int64_t n = part[i].to - part[i].from;
@@ -204,7 +204,7 @@ static uint32_t *pool_indices(struct perturb *p, size_t count) {
 
 /* The numbers of a part of a tensor: in place where they lie together, else a copy. */
 static const double *numbers_of(struct perturb *p, const double *at, const struct shape *whole,
-                                const struct range *part, const struct shape *shape) {
+                                const struct extent *part, const struct shape *shape) {
   const size_t offset = start_of(part, whole);
   if (lies_together(part, whole)) return at + offset;
   double *copy = pool_room(p, shape->size);
@@ -222,8 +222,8 @@ static const double *numbers_of(struct perturb *p, const double *at, const struc
 }
 
 /* Adds the numbers of a part to those of another, where they overlap. */
-static void add_overlap(double *to, const struct range *to_part, const struct shape *to_shape,
-                        const double *from, const struct range *from_part,
+static void add_overlap(double *to, const struct extent *to_part, const struct shape *to_shape,
+                        const double *from, const struct extent *from_part,
                         const struct shape *from_shape) {
   struct {
     size_t size;
@@ -234,13 +234,13 @@ static void add_overlap(double *to, const struct range *to_part, const struct sh
     void *room;
     struct shape *shape;
   } overlap = {&both};
-  struct range part[RANK_MOST];
+  struct extent part[RANK_MOST];
   ptrdiff_t strides[2][RANK_MOST], offsets[2] = {0, 0};
   const unsigned rank = to_shape->rank;
   shape_strides(to_shape, strides[0]);
   shape_strides(from_shape, strides[1]);
   for (unsigned i = 0; i < rank; i++) {
-    const struct range *a = &to_part[i], *b = &from_part[i];
+    const struct extent *a = &to_part[i], *b = &from_part[i];
     part[i].from = a->from > b->from ? a->from : b->from;
     part[i].to = a->to < b->to ? a->to : b->to;
     offsets[0] += (ptrdiff_t)(part[i].from - a->from) * strides[0][i];
@@ -388,7 +388,7 @@ static void make_input(struct perturb *p, const struct moved *m, unsigned k) {
   const struct shape *shape = kernel->whole.x[k].shape;
   *in = (struct input){.from = STILL_NODE};
   if (passes(p->graph, node, k, m->unstopped)) in->from = p->index[graph_inputs(p->graph, node)[k]];
-  in->part = ARENA_ARRAY(p->arena, struct range, shape->rank + 1);
+  in->part = ARENA_ARRAY(p->arena, struct extent, shape->rank + 1);
   in->shape = new_shape(p, shape->rank);
   if (!kernel->mapped || in->from == STILL_NODE) return;
   in->map.first = ARENA_ARRAY(p->arena, size_t, shape->size + 1);
@@ -424,7 +424,7 @@ static void make_moved(struct perturb *p, struct moved *m, node_id id, double *d
   *m = (struct moved){.id = id, .unstopped = unstopped, .a = STILL_NODE, .b = STILL_NODE};
   m->base = run_value(p->run, id);
   m->delta = delta;
-  m->part = ARENA_ARRAY(p->arena, struct range, node->shape->rank + 1);
+  m->part = ARENA_ARRAY(p->arena, struct extent, node->shape->rank + 1);
   m->shape = new_shape(p, node->shape->rank);
   set_shape(m->shape, m->part, 0);
   if (!node->op) return;
@@ -574,7 +574,7 @@ static bool find_reach(struct perturb *p, struct moved *m) {
   bool none = true;
   if (!parts) take_whole(m->part, shape);
   for (unsigned k = 0; parts && k < kernel->whole.count; k++) {
-    struct range reach[RANK_MOST];
+    struct extent reach[RANK_MOST];
     if (!kernel->inputs[k].moves) continue;
     parts->reach(&kernel->whole, k, p->moved.at[kernel->inputs[k].from].part, reach);
     if (shape->rank)
@@ -597,14 +597,14 @@ static void find_need(struct perturb *p, const struct moved *m, unsigned k) {
   else if (!parts->meet)
     parts->need(&kernel->whole, k, m->part, in->part);
   for (unsigned j = 0; parts && parts->meet && j < kernel->whole.count; j++) {
-    struct range met[RANK_MOST];
+    struct extent met[RANK_MOST];
     if (!kernel->inputs[j].moves) continue;
-    const struct range *moved = p->moved.at[kernel->inputs[j].from].part;
+    const struct extent *moved = p->moved.at[kernel->inputs[j].from].part;
     parts->meet(&kernel->whole, j, moved, m->part, k, met);
     include(in->part, &none, met, shape->rank);
   }
   if (shape->rank && parts && parts->meet && none)
-    for (unsigned i = 0; i < shape->rank; i++) in->part[i] = (struct range){0, 0};
+    for (unsigned i = 0; i < shape->rank; i++) in->part[i] = (struct extent){0, 0};
   set_shape(in->shape, in->part, shape->rank);
 }
 
@@ -682,7 +682,7 @@ static bool choose_parts(struct perturb *p, struct moved *m) {
 /* ---- choosing: index maps ---------------------------------------------------------------- */
 
 /* Walks the flat indices of a part of a tensor, a stretch at a time. */
-static void start_part(struct sweep *s, const struct range *part, const struct shape *shape,
+static void start_part(struct sweep *s, const struct extent *part, const struct shape *shape,
                        const struct shape *whole) {
   ptrdiff_t strides[1][RANK_MOST], offset[1] = {(ptrdiff_t)start_of(part, whole)};
   shape_strides(whole, strides[0]);
@@ -691,7 +691,7 @@ static void start_part(struct sweep *s, const struct range *part, const struct s
 
 /* Makes a part hold the entries that a part of an input is mapped to; counts them. */
 static size_t include_targets(const struct perturb *p, const struct input *in,
-                              const struct operand *x, const struct shape *y, struct range *part,
+                              const struct operand *x, const struct shape *y, struct extent *part,
                               bool *none) {
   const struct moved *from = &p->moved.at[in->from];
   size_t count = 0;
@@ -701,9 +701,9 @@ static size_t include_targets(const struct perturb *p, const struct input *in,
       const size_t at = (size_t)(s.at[0] + (ptrdiff_t)i * s.step[0]);
       for (size_t t = in->map.first[at]; t < in->map.first[at + 1]; t++, count++) {
         int64_t index[RANK_MOST];
-        struct range one[RANK_MOST];
+        struct extent one[RANK_MOST];
         unravel(y, in->map.to[t], index);
-        for (unsigned j = 0; j < y->rank; j++) one[j] = (struct range){index[j], index[j] + 1};
+        for (unsigned j = 0; j < y->rank; j++) one[j] = (struct extent){index[j], index[j] + 1};
         include(part, none, one, y->rank);
         if (!y->rank) *none = false;
       }
@@ -712,7 +712,7 @@ static size_t include_targets(const struct perturb *p, const struct input *in,
 }
 
 /* Where in a part the entry with this flat index lies. */
-static uint32_t place_in(const struct range *part, const struct shape *shape,
+static uint32_t place_in(const struct extent *part, const struct shape *shape,
                          const struct shape *whole, size_t flat) {
   size_t place = 0, stride = 1;
   for (unsigned i = whole->rank; i-- > 0;) {
@@ -758,7 +758,7 @@ static bool choose_map(struct perturb *p, struct moved *m) {
   if (all) take_whole(m->part, y);
   for (unsigned k = 0; k < kernel->whole.count; k++) {
     struct input *in = &kernel->inputs[k];
-    struct range part[RANK_MOST];
+    struct extent part[RANK_MOST];
     take_whole(part, y);
     if (in->moves && !in->all)
       in->pairs = include_targets(p, in, &kernel->whole.x[k], y, all ? part : m->part, &none);
@@ -835,7 +835,7 @@ static void choose_output(struct perturb *p) {
   for (size_t i = 0; i < output->shape->size; i++) p->finite = p->finite && isfinite(base[i]);
 }
 
-static void choose(struct perturb *p, const struct range *part) {
+static void choose(struct perturb *p, const struct extent *part) {
   struct moved *root = &p->moved.at[p->root];
   const unsigned rank = node_of(p, root->id)->shape->rank;
   find_path(p, root->id);
@@ -861,18 +861,18 @@ static bool choose_root(struct perturb *p, node_id root) {
 }
 
 void perturb_entry(struct perturb *p, node_id root, size_t index) {
-  struct range part[RANK_MOST];
+  struct extent part[RANK_MOST];
   int64_t at[RANK_MOST];
   if (!choose_root(p, root)) return;
   const struct shape *shape = node_of(p, root)->shape;
   unravel(shape, index, at);
-  for (unsigned i = 0; i < shape->rank; i++) part[i] = (struct range){at[i], at[i] + 1};
+  for (unsigned i = 0; i < shape->rank; i++) part[i] = (struct extent){at[i], at[i] + 1};
   p->direction = NULL;
   choose(p, part);
 }
 
 void perturb_along(struct perturb *p, node_id root, const double *direction) {
-  struct range part[RANK_MOST];
+  struct extent part[RANK_MOST];
   if (!choose_root(p, root)) return;
   take_whole(part, node_of(p, root)->shape);
   p->direction = direction;

@@ -143,7 +143,7 @@ void call_fail(const struct call *call, unsigned input, size_t index, const char
 /* ---- parts ------------------------------------------------------------------------------- */
 
 /* Entries from .. to - 1 along an axis.  A part of a tensor is a box: one of these for each axis. */
-struct range {
+struct extent {
   int64_t from, to;
 };
 
@@ -153,13 +153,13 @@ struct range {
  * numbers that may be read but those of indices. */
 struct op_parts {
   /* The part of the result outside of which nothing changes when input k changes in `x`. */
-  void (*reach)(const struct call *call, unsigned k, const struct range *x, struct range *y);
+  void (*reach)(const struct call *call, unsigned k, const struct extent *x, struct extent *y);
   /* The part of input k that a part of the result is computed from. */
-  void (*need)(const struct call *call, unsigned k, const struct range *y, struct range *x);
+  void (*need)(const struct call *call, unsigned k, const struct extent *y, struct extent *x);
   /* For ops whose result is a sum of terms, NULL for others: of `need`, what is in the terms that
    * the part `moved` of input m is in.  The change of the result is the change of these terms. */
-  void (*meet)(const struct call *call, unsigned m, const struct range *moved,
-               const struct range *y, unsigned k, struct range *x);
+  void (*meet)(const struct call *call, unsigned m, const struct extent *moved,
+               const struct extent *y, unsigned k, struct extent *x);
   /* With `meet`: what `forward`'s result for some terms, in `part`, is to be multiplied with; for
    * means, which divide by the number of all terms.  NULL: 1. */
   double (*share)(const struct call *call, const struct call *part);

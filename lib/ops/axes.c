@@ -82,25 +82,25 @@ struct dims reduce_dims(const struct dims *dims, axis_set axes, bool keep) {
 
 /* ---- parts ------------------------------------------------------------------------------- */
 
-void take_along(struct range *part, const struct shape *shape, axis_set axes) {
+void take_along(struct extent *part, const struct shape *shape, axis_set axes) {
   for (unsigned i = 0; i < shape->rank; i++)
-    if (has_axis(axes, i)) part[i] = (struct range){0, shape->dim[i]};
+    if (has_axis(axes, i)) part[i] = (struct extent){0, shape->dim[i]};
 }
 
-void reduce_part(struct range *y, const struct range *x, const struct shape *shape, axis_set axes,
+void reduce_part(struct extent *y, const struct extent *x, const struct shape *shape, axis_set axes,
                  bool keep) {
   for (unsigned i = 0; i < shape->rank; i++)
     if (!has_axis(axes, i))
       *y++ = x[i];
     else if (keep)
-      *y++ = (struct range){0, 1};
+      *y++ = (struct extent){0, 1};
 }
 
-void spread_part(struct range *x, const struct range *y, const struct shape *shape, axis_set axes,
-                 bool keep, const struct range *moved) {
+void spread_part(struct extent *x, const struct extent *y, const struct shape *shape, axis_set axes,
+                 bool keep, const struct extent *moved) {
   for (unsigned i = 0; i < shape->rank; i++) {
     const bool reduced = has_axis(axes, i);
-    x[i] = !reduced ? *y : moved ? moved[i] : (struct range){0, shape->dim[i]};
+    x[i] = !reduced ? *y : moved ? moved[i] : (struct extent){0, shape->dim[i]};
     if (!reduced || keep) y++;
   }
 }

@@ -43,13 +43,13 @@ void sweep_along(struct sweep *sweep, const struct shape *shape, axis_set axes);
 void sweep_back(struct sweep *sweep, const struct shape *shape, axis_set axes);
 
 /* For op_parts.  A part is made whole along axes. */
-void take_along(struct range *part, const struct shape *shape, axis_set axes);
+void take_along(struct extent *part, const struct shape *shape, axis_set axes);
 /* The part of what is left, when `axes` of a tensor of this shape are reduced, that belongs to a
  * part of the tensor; and back: whole along these axes, or as `moved` is (NULL: whole). */
-void reduce_part(struct range *y, const struct range *x, const struct shape *shape, axis_set axes,
+void reduce_part(struct extent *y, const struct extent *x, const struct shape *shape, axis_set axes,
                  bool keep);
-void spread_part(struct range *x, const struct range *y, const struct shape *shape, axis_set axes,
-                 bool keep, const struct range *moved);
+void spread_part(struct extent *x, const struct extent *y, const struct shape *shape, axis_set axes,
+                 bool keep, const struct extent *moved);
 
 /* What sum_along adds: `of` makes n terms from a and b, which lie like the tensor, and p, which
  * lies like the result (p[i * step] belongs to a[i]).  Without it the terms are a itself. */

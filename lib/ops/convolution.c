@@ -240,15 +240,15 @@ enum { CONV_X, CONV_W, CONV_B };
 
 static bool has_groups(const struct call *call) { return call->attr[GROUPS].integer != 1; }
 
-static void reach_conv2d(const struct call *call, unsigned k, const struct range *x,
-                         struct range *y) {
+static void reach_conv2d(const struct call *call, unsigned k, const struct extent *x,
+                         struct extent *y) {
   take_all(y, call->y.shape);
   if (k == CONV_X) y[0] = x[0];
   if (k != CONV_X && !has_groups(call)) y[1] = x[0];
 }
 
-static void meet_conv2d(const struct call *call, unsigned m, const struct range *moved,
-                        const struct range *y, unsigned k, struct range *x) {
+static void meet_conv2d(const struct call *call, unsigned m, const struct extent *moved,
+                        const struct extent *y, unsigned k, struct extent *x) {
   take_all(x, call->x[k].shape);
   if (k == CONV_X) x[0] = y[0];
   if (has_groups(call)) return;
@@ -396,14 +396,15 @@ static uint64_t gather_branches(const struct call *call) {
 }
 
 /* Items and channels go by parts, rows and columns are whole. */
-static void reach_pool(const struct call *call, unsigned k, const struct range *x,
-                       struct range *y) {
+static void reach_pool(const struct call *call, unsigned k, const struct extent *x,
+                       struct extent *y) {
   (void)k;
   take_all(y, call->y.shape);
   for (unsigned i = 0; i + 2 < call->y.shape->rank; i++) y[i] = x[i];
 }
 
-static void need_pool(const struct call *call, unsigned k, const struct range *y, struct range *x) {
+static void need_pool(const struct call *call, unsigned k, const struct extent *y,
+                      struct extent *x) {
   take_all(x, call->x[k].shape);
   for (unsigned i = 0; i + 2 < call->y.shape->rank; i++) x[i] = y[i];
 }

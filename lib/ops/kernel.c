@@ -73,8 +73,8 @@ const struct op_sample binary_samples[] = {{";", ""},     {"3;3", ""},          
 
 /* ---- parts ------------------------------------------------------------------------------- */
 
-void take_all(struct range *part, const struct shape *shape) {
-  for (unsigned i = 0; i < shape->rank; i++) part[i] = (struct range){0, shape->dim[i]};
+void take_all(struct extent *part, const struct shape *shape) {
+  for (unsigned i = 0; i < shape->rank; i++) part[i] = (struct extent){0, shape->dim[i]};
 }
 
 /* Whether an operand is repeated along axis i of the result. */
@@ -83,20 +83,20 @@ static bool is_repeated(const struct shape *x, const struct shape *y, unsigned i
   return i < lead || (x->dim[i - lead] == 1 && y->dim[i] != 1);
 }
 
-static void reach_entries(const struct call *call, unsigned k, const struct range *x,
-                          struct range *y) {
+static void reach_entries(const struct call *call, unsigned k, const struct extent *x,
+                          struct extent *y) {
   const struct shape *from = call->x[k].shape, *to = call->y.shape;
   for (unsigned i = 0; i < to->rank; i++)
     y[i] =
-        is_repeated(from, to, i) ? (struct range){0, to->dim[i]} : x[i - (to->rank - from->rank)];
+        is_repeated(from, to, i) ? (struct extent){0, to->dim[i]} : x[i - (to->rank - from->rank)];
 }
 
-static void need_entries(const struct call *call, unsigned k, const struct range *y,
-                         struct range *x) {
+static void need_entries(const struct call *call, unsigned k, const struct extent *y,
+                         struct extent *x) {
   const struct shape *from = call->x[k].shape, *to = call->y.shape;
   const unsigned lead = to->rank - from->rank;
   for (unsigned i = 0; i < from->rank; i++)
-    x[i] = is_repeated(from, to, i + lead) ? (struct range){0, 1} : y[i + lead];
+    x[i] = is_repeated(from, to, i + lead) ? (struct extent){0, 1} : y[i + lead];
 }
 
 const struct op_parts entry_parts = {.reach = reach_entries, .need = need_entries};

@@ -25,7 +25,7 @@ int apart_as(const struct shape *y, int to, const struct shape *x, unsigned axis
 extern const struct op_parts entry_parts;
 
 /* Makes a part whole. */
-void take_all(struct range *part, const struct shape *shape);
+void take_all(struct extent *part, const struct shape *shape);
 
 /* For branch_fn: a number that stands for the pieces so far and one more. */
 static inline uint64_t join_piece(uint64_t branches, double piece) {

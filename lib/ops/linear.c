@@ -126,13 +126,13 @@ static void matmul_backward(const struct call *call) {
 }
 
 /* What of input k belongs to a part of y; its inner axis, which y has not, is `inner`. */
-static void need_factor(const struct call *call, unsigned k, const struct range *y,
-                        struct range inner, struct range *x) {
+static void need_factor(const struct call *call, unsigned k, const struct extent *y,
+                        struct extent inner, struct extent *x) {
   const struct shape *own = call->x[k].shape, *result = call->y.shape;
   const unsigned batch = result->rank - matrix_axes(call->x[0].shape, call->x[1].shape);
   const unsigned own_batch = own->rank > 2 ? own->rank - 2 : 0, lead = batch - own_batch;
   for (unsigned i = 0; i < own_batch; i++)
-    x[i] = own->dim[i] == 1 ? (struct range){0, 1} : y[i + lead];
+    x[i] = own->dim[i] == 1 ? (struct extent){0, 1} : y[i + lead];
   if (own->rank == 1)
     x[0] = inner;
   else if (k == 0)
@@ -141,8 +141,8 @@ static void need_factor(const struct call *call, unsigned k, const struct range 
     x[own_batch] = inner, x[own_batch + 1] = y[result->rank - 1];
 }
 
-static void reach_product(const struct call *call, unsigned k, const struct range *x,
-                          struct range *y) {
+static void reach_product(const struct call *call, unsigned k, const struct extent *x,
+                          struct extent *y) {
   const struct shape *own = call->x[k].shape, *result = call->y.shape;
   const unsigned batch = result->rank - matrix_axes(call->x[0].shape, call->x[1].shape);
   const unsigned own_batch = own->rank > 2 ? own->rank - 2 : 0, lead = batch - own_batch;
@@ -153,8 +153,8 @@ static void reach_product(const struct call *call, unsigned k, const struct rang
   if (own->rank > 1 && k == 1) y[result->rank - 1] = x[own_batch + 1];
 }
 
-static void meet_product(const struct call *call, unsigned m, const struct range *moved,
-                         const struct range *y, unsigned k, struct range *x) {
+static void meet_product(const struct call *call, unsigned m, const struct extent *moved,
+                         const struct extent *y, unsigned k, struct extent *x) {
   const unsigned rank = call->x[m].shape->rank;
   need_factor(call, k, y, moved[m == 0 || rank == 1 ? rank - 1 : rank - 2], x);
 }
@@ -205,27 +205,27 @@ static void dot_backward(const struct call *call) {
       add_multiple(call->x[k].bar, call->x[1 - k].at, *call->y.bar, call->x[k].shape->size);
 }
 
-static void reach_number(const struct call *call, unsigned k, const struct range *x,
-                         struct range *y) {
+static void reach_number(const struct call *call, unsigned k, const struct extent *x,
+                         struct extent *y) {
   (void)call, (void)k, (void)x, (void)y;
 }
 
-static void meet_dot(const struct call *call, unsigned m, const struct range *moved,
-                     const struct range *y, unsigned k, struct range *x) {
+static void meet_dot(const struct call *call, unsigned m, const struct extent *moved,
+                     const struct extent *y, unsigned k, struct extent *x) {
   (void)call, (void)m, (void)y, (void)k;
   x[0] = moved[0];
 }
 
 static const struct op_parts dot_parts = {.reach = reach_number, .meet = meet_dot};
 
-static void reach_outer(const struct call *call, unsigned k, const struct range *x,
-                        struct range *y) {
+static void reach_outer(const struct call *call, unsigned k, const struct extent *x,
+                        struct extent *y) {
   take_all(y, call->y.shape);
   y[k] = x[0];
 }
 
-static void need_outer(const struct call *call, unsigned k, const struct range *y,
-                       struct range *x) {
+static void need_outer(const struct call *call, unsigned k, const struct extent *y,
+                       struct extent *x) {
   (void)call;
   x[0] = y[k];
 }
@@ -356,16 +356,16 @@ static void cross_backward(const struct call *call) {
 }
 
 /* As ops whose inputs broadcast, whole along the last axis. */
-static void reach_cross(const struct call *call, unsigned k, const struct range *x,
-                        struct range *y) {
+static void reach_cross(const struct call *call, unsigned k, const struct extent *x,
+                        struct extent *y) {
   entry_parts.reach(call, k, x, y);
-  y[call->y.shape->rank - 1] = (struct range){0, 3};
+  y[call->y.shape->rank - 1] = (struct extent){0, 3};
 }
 
-static void need_cross(const struct call *call, unsigned k, const struct range *y,
-                       struct range *x) {
+static void need_cross(const struct call *call, unsigned k, const struct extent *y,
+                       struct extent *x) {
   entry_parts.need(call, k, y, x);
-  x[call->x[k].shape->rank - 1] = (struct range){0, 3};
+  x[call->x[k].shape->rank - 1] = (struct extent){0, 3};
 }
 
 static const struct op_parts cross_parts = {.reach = reach_cross, .need = need_cross};
@@ -1282,10 +1282,10 @@ static void einsum_forward(const struct call *call) {
 }
 
 /* The values of each letter that a part of a term leaves. */
-static void narrow_letters(const struct subscript *term, const struct range *part,
-                           struct range *letters) {
+static void narrow_letters(const struct subscript *term, const struct extent *part,
+                           struct extent *letters) {
   for (unsigned i = 0; i < term->rank; i++) {
-    struct range *letter = &letters[(unsigned char)term->at[i]];
+    struct extent *letter = &letters[(unsigned char)term->at[i]];
     if (part[i].from > letter->from) letter->from = part[i].from;
     if (part[i].to < letter->to) letter->to = part[i].to;
     if (letter->to < letter->from) letter->to = letter->from;
@@ -1294,34 +1294,34 @@ static void narrow_letters(const struct subscript *term, const struct range *par
 
 enum { CHARACTERS = 128 };
 
-static void start_letters(const struct call *call, struct spec *spec, struct range *letters) {
+static void start_letters(const struct call *call, struct spec *spec, struct extent *letters) {
   read_spec(call->attr[SPEC].text.at, call->attr[SPEC].text.size, spec);
-  for (unsigned i = 0; i < CHARACTERS; i++) letters[i] = (struct range){0, INT64_MAX};
+  for (unsigned i = 0; i < CHARACTERS; i++) letters[i] = (struct extent){0, INT64_MAX};
   for (unsigned k = 0; k <= call->count; k++) {
-    struct range whole[RANK_MOST];
+    struct extent whole[RANK_MOST];
     take_all(whole, k ? call->x[k - 1].shape : call->y.shape);
     narrow_letters(&spec->term[k], whole, letters);
   }
 }
 
-static void part_of_letters(const struct subscript *term, const struct range *letters,
-                            struct range *part) {
+static void part_of_letters(const struct subscript *term, const struct extent *letters,
+                            struct extent *part) {
   for (unsigned i = 0; i < term->rank; i++) part[i] = letters[(unsigned char)term->at[i]];
 }
 
-static void reach_einsum(const struct call *call, unsigned k, const struct range *x,
-                         struct range *y) {
+static void reach_einsum(const struct call *call, unsigned k, const struct extent *x,
+                         struct extent *y) {
   struct spec spec;
-  struct range letters[CHARACTERS];
+  struct extent letters[CHARACTERS];
   start_letters(call, &spec, letters);
   narrow_letters(&spec.term[k + 1], x, letters);
   part_of_letters(&spec.term[0], letters, y);
 }
 
-static void meet_einsum(const struct call *call, unsigned m, const struct range *moved,
-                        const struct range *y, unsigned k, struct range *x) {
+static void meet_einsum(const struct call *call, unsigned m, const struct extent *moved,
+                        const struct extent *y, unsigned k, struct extent *x) {
   struct spec spec;
-  struct range letters[CHARACTERS];
+  struct extent letters[CHARACTERS];
   start_letters(call, &spec, letters);
   narrow_letters(&spec.term[0], y, letters);
   narrow_letters(&spec.term[m + 1], moved, letters);

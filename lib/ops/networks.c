@@ -79,8 +79,8 @@ static void softmax_backward(const struct call *call) {
   softmax_slope(call);
 }
 
-static void reach_softmax(const struct call *call, unsigned k, const struct range *x,
-                          struct range *y) {
+static void reach_softmax(const struct call *call, unsigned k, const struct extent *x,
+                          struct extent *y) {
   (void)k;
   for (unsigned i = 0; i < call->y.shape->rank; i++) y[i] = x[i];
   take_along(y, call->y.shape, softmax_axis(call));
@@ -168,18 +168,18 @@ static double share_of_reduced(const struct call *call, size_t whole, size_t par
 }
 
 /* Losses are sums over rows, whether of logits or of what is one a row. */
-static void reach_rows(const struct call *call, unsigned k, const struct range *x,
-                       struct range *y) {
+static void reach_rows(const struct call *call, unsigned k, const struct extent *x,
+                       struct extent *y) {
   (void)k;
   for (unsigned i = 0; i < call->y.shape->rank; i++) y[i] = x[i];
 }
 
-static void meet_rows(const struct call *call, unsigned m, const struct range *moved,
-                      const struct range *y, unsigned k, struct range *x) {
+static void meet_rows(const struct call *call, unsigned m, const struct extent *moved,
+                      const struct extent *y, unsigned k, struct extent *x) {
   (void)m;
   const unsigned rows = call->x[0].shape->rank - 1;
   for (unsigned i = 0; i < rows; i++) x[i] = reduction_of(call) == NONE ? y[i] : moved[i];
-  if (call->x[k].shape->rank > rows) x[rows] = (struct range){0, call->x[0].shape->dim[rows]};
+  if (call->x[k].shape->rank > rows) x[rows] = (struct extent){0, call->x[0].shape->dim[rows]};
 }
 
 static double share_of_rows(const struct call *call, const struct call *part) {
@@ -505,15 +505,15 @@ static void add_terms(double *bar, ptrdiff_t step, const double *term, size_t n)
     if (call->x[1].bar) name##_backward_1(call);                                                   \
   }
 
-static void reach_joined(const struct call *call, unsigned k, const struct range *x,
-                         struct range *y) {
+static void reach_joined(const struct call *call, unsigned k, const struct extent *x,
+                         struct extent *y) {
   if (reduction_of(call) == NONE) entry_parts.reach(call, k, x, y);
 }
 
 /* As ops whose inputs broadcast do, to the shape of the single losses. */
-static void meet_joined(const struct call *call, unsigned m, const struct range *moved,
-                        const struct range *y, unsigned k, struct range *x) {
-  struct range losses[RANK_MOST];
+static void meet_joined(const struct call *call, unsigned m, const struct extent *moved,
+                        const struct extent *y, unsigned k, struct extent *x) {
+  struct extent losses[RANK_MOST];
   union joined joined;
   struct call unreduced = *call;
   join_inputs(call, &joined);

@@ -173,8 +173,8 @@ static void batch_norm_backward(const struct call *call) {
 }
 
 /* Whole along the axes of the mean; a gain or a bias, of the places that it belongs to. */
-static void reach_normal(const struct normal *normal, unsigned k, const struct range *part,
-                         struct range *y) {
+static void reach_normal(const struct normal *normal, unsigned k, const struct extent *part,
+                         struct extent *y) {
   const unsigned rank = normal->shape->rank;
   if (k == X)
     for (unsigned i = 0; i < rank; i++) y[i] = part[i];
@@ -183,8 +183,8 @@ static void reach_normal(const struct normal *normal, unsigned k, const struct r
   take_along(y, normal->shape, normal->reduced);
 }
 
-static void need_normal(const struct normal *normal, unsigned k, const struct range *y,
-                        struct range *part) {
+static void need_normal(const struct normal *normal, unsigned k, const struct extent *y,
+                        struct extent *part) {
   if (k == X)
     for (unsigned i = 0; i < normal->shape->rank; i++) part[i] = y[i];
   else
@@ -192,13 +192,13 @@ static void need_normal(const struct normal *normal, unsigned k, const struct ra
 }
 
 #define NORMAL_PARTS(name)                                                                         \
-  static void reach_##name(const struct call *call, unsigned k, const struct range *x,             \
-                           struct range *y) {                                                      \
+  static void reach_##name(const struct call *call, unsigned k, const struct extent *x,            \
+                           struct extent *y) {                                                     \
     const struct normal normal = name##_of(call);                                                  \
     reach_normal(&normal, k, x, y);                                                                \
   }                                                                                                \
-  static void need_##name(const struct call *call, unsigned k, const struct range *y,              \
-                          struct range *x) {                                                       \
+  static void need_##name(const struct call *call, unsigned k, const struct extent *y,             \
+                          struct extent *x) {                                                      \
     const struct normal normal = name##_of(call);                                                  \
     need_normal(&normal, k, y, x);                                                                 \
   }                                                                                                \
@@ -260,8 +260,8 @@ static void local_response_norm_forward(const struct call *call) {
 }
 
 /* Whole along the channels. */
-static void reach_channels(const struct call *call, unsigned k, const struct range *x,
-                           struct range *y) {
+static void reach_channels(const struct call *call, unsigned k, const struct extent *x,
+                           struct extent *y) {
   (void)k;
   for (unsigned i = 0; i < call->y.shape->rank; i++) y[i] = x[i];
   take_along(y, call->y.shape, (axis_set)2);

@@ -45,18 +45,18 @@ static bool keeps_axes(const struct call *call) {
   return call->attr[KEEPDIMS].given && call->attr[KEEPDIMS].truth;
 }
 
-static void reach_reduced(const struct call *call, unsigned k, const struct range *x,
-                          struct range *y) {
+static void reach_reduced(const struct call *call, unsigned k, const struct extent *x,
+                          struct extent *y) {
   reduce_part(y, x, call->x[k].shape, reduced_axes(call), keeps_axes(call));
 }
 
-static void need_reduced(const struct call *call, unsigned k, const struct range *y,
-                         struct range *x) {
+static void need_reduced(const struct call *call, unsigned k, const struct extent *y,
+                         struct extent *x) {
   spread_part(x, y, call->x[k].shape, reduced_axes(call), keeps_axes(call), NULL);
 }
 
-static void meet_reduced(const struct call *call, unsigned m, const struct range *moved,
-                         const struct range *y, unsigned k, struct range *x) {
+static void meet_reduced(const struct call *call, unsigned m, const struct extent *moved,
+                         const struct extent *y, unsigned k, struct extent *x) {
   (void)m;
   spread_part(x, y, call->x[k].shape, reduced_axes(call), keeps_axes(call), moved);
 }
@@ -467,8 +467,8 @@ static axis_set cumsum_axis(const struct call *call) {
   return axis_of(&call->attr[AXIS], call->x[0].shape->rank);
 }
 
-static void reach_cumsum(const struct call *call, unsigned k, const struct range *x,
-                         struct range *y) {
+static void reach_cumsum(const struct call *call, unsigned k, const struct extent *x,
+                         struct extent *y) {
   for (unsigned i = 0; i < call->y.shape->rank; i++) {
     y[i] = x[i];
     if (has_axis(cumsum_axis(call), i) && x[i].from < x[i].to) y[i].to = call->x[k].shape->dim[i];
@@ -476,8 +476,8 @@ static void reach_cumsum(const struct call *call, unsigned k, const struct range
 }
 
 /* What moves comes first: the sums that it is in start there. */
-static void meet_cumsum(const struct call *call, unsigned m, const struct range *moved,
-                        const struct range *y, unsigned k, struct range *x) {
+static void meet_cumsum(const struct call *call, unsigned m, const struct extent *moved,
+                        const struct extent *y, unsigned k, struct extent *x) {
   (void)m, (void)moved;
   for (unsigned i = 0; i < call->x[k].shape->rank; i++) x[i] = y[i];
 }
@@ -586,8 +586,8 @@ static void prod_others_forward(const struct call *call) {
 }
 
 /* Rows of x and of the directions, whole along the axes. */
-static void reach_others(const struct call *call, unsigned k, const struct range *x,
-                         struct range *y) {
+static void reach_others(const struct call *call, unsigned k, const struct extent *x,
+                         struct extent *y) {
   (void)k;
   for (unsigned i = 0; i < call->y.shape->rank; i++) y[i] = x[i];
   take_along(y, call->y.shape, reduced_axes(call));

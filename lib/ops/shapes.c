@@ -256,14 +256,15 @@ static bool is_summed(const struct call *call, unsigned axis) {
   return axis < lead || (y->dim[axis - lead] == 1 && x->dim[axis] != 1);
 }
 
-static void reach_sum(const struct call *call, unsigned k, const struct range *x, struct range *y) {
+static void reach_sum(const struct call *call, unsigned k, const struct extent *x,
+                      struct extent *y) {
   const unsigned lead = call->x[k].shape->rank - call->y.shape->rank;
   for (unsigned i = 0; i < call->y.shape->rank; i++)
-    y[i] = is_summed(call, i + lead) ? (struct range){0, 1} : x[i + lead];
+    y[i] = is_summed(call, i + lead) ? (struct extent){0, 1} : x[i + lead];
 }
 
-static void meet_sum(const struct call *call, unsigned m, const struct range *moved,
-                     const struct range *y, unsigned k, struct range *x) {
+static void meet_sum(const struct call *call, unsigned m, const struct extent *moved,
+                     const struct extent *y, unsigned k, struct extent *x) {
   (void)m;
   const unsigned lead = call->x[k].shape->rank - call->y.shape->rank;
   for (unsigned i = 0; i < call->x[k].shape->rank; i++)
@@ -304,15 +305,15 @@ static struct view transpose_view(const struct attr *attr, const struct shape *x
 
 VIEW_KERNELS(transpose)
 
-static void reach_transpose(const struct call *call, unsigned k, const struct range *x,
-                            struct range *y) {
+static void reach_transpose(const struct call *call, unsigned k, const struct extent *x,
+                            struct extent *y) {
   (void)k;
   for (unsigned i = 0; i < call->y.shape->rank; i++)
     y[i] = x[source_axis(&call->attr[0], i, call->y.shape->rank)];
 }
 
-static void need_transpose(const struct call *call, unsigned k, const struct range *y,
-                           struct range *x) {
+static void need_transpose(const struct call *call, unsigned k, const struct extent *y,
+                           struct extent *x) {
   (void)k;
   for (unsigned i = 0; i < call->y.shape->rank; i++)
     x[source_axis(&call->attr[0], i, call->y.shape->rank)] = y[i];
