@@ -88,6 +88,7 @@ static bool is_net(const char *path) {
 /* ---- folders ----------------------------------------------------------------------------- */
 
 static char *join(const char *folder, const char *name) {
+  if (!strcmp(folder, ".")) return strdup(name);
   size_t size = strlen(folder), room = size + strlen(name) + 2;
   char *path = malloc(room);
   if (path) snprintf(path, room, "%s%s%s", folder, folder[size - 1] == '/' ? "" : "/", name);

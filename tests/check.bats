@@ -204,6 +204,7 @@ NET
   [ "$(nets nets)" = "$(printf '%s\n' nets/a/1.yaml nets/b/c/deep.yml nets/z.yaml)" ]
   [ "$(nets nets/)" = "$(printf '%s\n' nets/a/1.yaml nets/b/c/deep.yml nets/z.yaml)" ]
   [ "$(nets nets right.yaml | tail -n 1)" = right.yaml ]
+  [ "$(cd nets/b && nets .)" = c/deep.yml ]
 }
 
 @test "the key may be quoted, in braces, or come late" {
@@ -323,6 +324,11 @@ NET
   run -1 bpgraph check many.yaml --format github
   [ "$(grep -c '^::error ' <<<"$output")" = 10 ]
   [[ ${lines[-1]} == 'bpgraph check: 1 net: '*'15 failed'*'(5 more annotations are not shown)' ]]
+}
+
+@test "github: files are named from the top of the repository" {
+  run -1 bpgraph check ./wrong.yaml --format github
+  [[ ${lines[0]} == '::error file=wrong.yaml,'* ]]
 }
 
 @test "github: an invalid net is annotated too" {

@@ -35,9 +35,9 @@ static void print_annotation(struct annotating *annotating, const char *level,
   }
   annotating->written++;
   text_printf(out, "::%s ", level);
-  if (place->file) {
+  if (place->file) { /* as it is called from the top of the repository */
     text_puts(out, "file=");
-    print_escaped(out, place->file, true);
+    print_escaped(out, place->file + 2 * !strncmp(place->file, "./", 2), true);
     text_char(out, ',');
   }
   if (place->line) text_printf(out, "line=%zu,col=%zu,", place->line, place->column);

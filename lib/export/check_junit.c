@@ -90,12 +90,13 @@ static void start_case(struct suite *suite, const char *title, const char *kind,
   text_puts(suite->out, " time=\"0\"");
 }
 
-/* Closes it with what there is to say: an element with a line, and more behind it. */
+/* Closes it with what there is to say: an element with a line, and more behind it; `type` may be
+ * NULL. */
 static void end_case(struct suite *suite, const char *element, const char *type, struct text *line,
                      struct text *more) {
   struct text *out = suite->out;
   text_printf(out, ">\n      <%s", element);
-  print_attribute(out, "type", type);
+  if (type) print_attribute(out, "type", type);
   print_attribute(out, "message", text_string(line));
   text_char(out, '>');
   print_xml(out, text_string(more), false);
@@ -124,7 +125,7 @@ static void print_claim(struct suite *suite, const struct checked_claim *claim) 
   print_judgement(said, "", &more);
   if (said->verdict == VERDICT_INCONCLUSIVE) {
     text_puts(&line, said->note ? said->note : "inconclusive");
-    end_case(suite, "skipped", "inconclusive", &line, &more);
+    end_case(suite, "skipped", NULL, &line, &more);
     return;
   }
   print_gist(said, &line);
@@ -151,7 +152,7 @@ static void print_node(struct suite *suite, const struct checked_node *node) {
     print_node_gist(said, &line);
   else
     text_puts(&line, said->note ? said->note : "inconclusive");
-  end_case(suite, wrong ? "failure" : "skipped", wrong ? "backprop" : "inconclusive", &line, &more);
+  end_case(suite, wrong ? "failure" : "skipped", wrong ? "backprop" : NULL, &line, &more);
 }
 
 /* An invalid net is a case of its own, whose error has all messages. */

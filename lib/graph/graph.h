@@ -99,7 +99,7 @@ static inline const struct node *graph_node(const struct graph *graph, node_id i
   return &graph->nodes.at[id];
 }
 static inline const node_id *graph_inputs(const struct graph *graph, const struct node *node) {
-  return graph->arcs.at + node->first;
+  return node->count ? graph->arcs.at + node->first : NULL;
 }
 
 /* Whether input k of a node is taken as integers, through which no gradient flows. */
