@@ -295,7 +295,7 @@ NET
 }
 
 @test "a reader that goes away is no crash" {
-  run -3 bash -c 'set -o pipefail; "$1" check right.yaml --format json | true' - "$BPGRAPH"
+  run -3 bash -c 'set -o pipefail; { sleep 0.3; "$1" check right.yaml --format json; } | true' - "$BPGRAPH"
 }
 
 @test "no progress without a terminal" {
