@@ -298,18 +298,91 @@ static void score_labels(const struct call *call, const struct scores *scores) {
   }
 }
 
-static void softmax_cross_entropy_forward(const struct call *call) {
+/* Rows are as long as there are classes, most often short.  Such rows are done side by side: entry j
+ * of row i is number j * SIDE + i, so that a vector holds a number of each. */
+enum { SHORT_ROW = 64, SIDE = 16 };
+
+/* Up to SIDE rows that lie one after the other, side by side; the last is repeated. */
+static void put_beside(double *to, const double *from, size_t rows, size_t classes) {
+  for (size_t i = 0; i < SIDE; i++) {
+    const double *row = from + (i < rows ? i : rows - 1) * classes;
+    for (size_t j = 0; j < classes; j++) to[j * SIDE + i] = row[j];
+  }
+}
+
+/* As max_along does: a NaN wins. */
+static void find_largest(double *restrict largest, const double *restrict x, size_t classes) {
+  for (size_t i = 0; i < SIDE; i++) largest[i] = -INFINITY;
+  for (size_t j = 0; j < classes; j++, x += SIDE)
+    for (size_t i = 0; i < SIDE; i++) {
+      const double best = x[i] > largest[i] ? x[i] : largest[i];
+      largest[i] = x[i] != x[i] ? x[i] : best;
+    }
+}
+
+/* sum = the sum of e^(x - largest) */
+static void sum_powers(double *restrict sum, const double *restrict x,
+                       const double *restrict largest, size_t classes, bool many) {
+  double power[SHORT_ROW * SIDE];
+  for (size_t at = 0; at < classes * SIDE; at += SIDE)
+    distances(power + at, x + at, largest, 1, SIDE);
+  if (many)
+    exp_many(power, power, classes * SIDE);
+  else
+    for (size_t i = 0; i < classes * SIDE; i++) power[i] = exp(power[i]);
+  for (size_t i = 0; i < SIDE; i++) sum[i] = 0;
+  for (size_t at = 0; at < classes * SIDE; at += SIDE)
+    for (size_t i = 0; i < SIDE; i++) sum[i] += power[at + i];
+}
+
+/* The sums of y and of y (largest - x), as score_distributions has them. */
+static void weigh_distances(double *restrict share, double *restrict loss, const double *restrict x,
+                            const double *restrict y, const double *restrict largest,
+                            size_t classes) {
+  for (size_t i = 0; i < SIDE; i++) share[i] = loss[i] = 0;
+  for (size_t j = 0; j < classes; j++, x += SIDE, y += SIDE)
+    for (size_t i = 0; i < SIDE; i++) {
+      const double below = x[i] == largest[i] ? 0 : largest[i] - x[i], term = y[i] * below;
+      share[i] += y[i];
+      loss[i] += y[i] == 0 && x[i] == x[i] ? 0 : term;
+    }
+}
+
+static void score_side(const struct call *call, const struct scores *scores, size_t first,
+                       size_t rows, size_t classes) {
+  double x[SHORT_ROW * SIDE], y[SHORT_ROW * SIDE];
+  double largest[SIDE], sum[SIDE], share[SIDE], loss[SIDE];
+  put_beside(x, call->x[0].at + first * classes, rows, classes);
+  find_largest(largest, x, classes);
+  sum_powers(sum, x, largest, classes, call->x[0].shape->size >= MANY_LEAST);
+  memcpy(scores->largest + first, largest, rows * sizeof *largest);
+  memcpy(scores->sum + first, sum, rows * sizeof *sum);
+  if (are_integers(call)) return;
+  put_beside(y, call->x[1].at + first * classes, rows, classes);
+  weigh_distances(share, loss, x, y, largest, classes);
+  memcpy(scores->share + first, share, rows * sizeof *share);
+  for (size_t i = 0; i < rows; i++) scores->losses[first + i] = loss[i] + share[i] * log(sum[i]);
+}
+
+static void sum_long_rows(const struct call *call, const struct scores *scores) {
   const struct shape *shape = call->x[0].shape;
-  const size_t rows = rows_of(shape).count;
-  const struct scores scores = scores_of(call, rows);
-  max_along(scores.largest, shape, last_axis(shape), call->x[0].at);
-  sum_along(scores.sum, scores.lost, shape, last_axis(shape),
-            (struct terms){.of = exp_terms(shape), .a = call->x[0].at, .p = scores.largest});
+  max_along(scores->largest, shape, last_axis(shape), call->x[0].at);
+  sum_along(scores->sum, scores->lost, shape, last_axis(shape),
+            (struct terms){.of = exp_terms(shape), .a = call->x[0].at, .p = scores->largest});
+}
+
+static void softmax_cross_entropy_forward(const struct call *call) {
+  const struct rows rows = rows_of(call->x[0].shape);
+  const struct scores scores = scores_of(call, rows.count);
+  const bool are_short = rows.classes <= SHORT_ROW;
+  for (size_t row = 0; are_short && row < rows.count; row += SIDE)
+    score_side(call, &scores, row, rows.count - row < SIDE ? rows.count - row : SIDE, rows.classes);
+  if (!are_short) sum_long_rows(call, &scores);
   if (are_integers(call))
     score_labels(call, &scores);
-  else
+  else if (!are_short)
     score_distributions(call, &scores);
-  reduce_rows(call, rows);
+  reduce_rows(call, rows.count);
 }
 
 /* bar += w (softmax(x) share - y): y is a distribution or, where `labels` is NULL, one-hot. */

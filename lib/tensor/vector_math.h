@@ -16,7 +16,7 @@
 
 /* Kernels take these functions for tensors of at least so many entries, and for smaller ones those
  * of <math.h>, whose last digit is right more often. */
-enum { MANY_LEAST = 1024 };
+enum { MANY_LEAST = 256 };
 
 /* to[0 .. n) = f(from[0 .. n)); the two may be the same array. */
 void exp_many(double *to, const double *from, size_t n);
