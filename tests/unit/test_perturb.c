@@ -2,13 +2,15 @@
  *
  * For every op of the registry, every sample of its row, every entry of every input: alone, and
  * behind ops that spread the entry over a row, over a column, or over everything, so that parts of
- * all kinds arrive at the op. */
+ * all kinds arrive at the op.  Backprop must agree with the differences that are made of it, and
+ * branches must change where there are kinks. */
 #include "nets.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/difference.h"
 #include "engine/perturb.h"
 #include "load/data.h"
 #include "ops/registry.h"
@@ -22,7 +24,8 @@ static double *upstream;
 static const struct shape *shape_of(node_id node) { return graph_node(&net.graph, node)->shape; }
 
 static bool make_runs(void) {
-  struct plan_options options = {.output = net.output, .own_starts = true, .all_values = true};
+  struct plan_options options = {
+      .output = net.output, .own_starts = true, .all_values = true, .all_gradients = true};
   assert_true(plan_make(&plan, &arena, &report, &net.graph, &options));
   run_make(&base, &arena, &plan);
   run_make(&moved, &arena, &plan);
@@ -54,7 +57,7 @@ static double objective(const struct run *run, double *size) {
   return sum;
 }
 
-static size_t comparisons;
+static size_t comparisons, judgements, unsettled, kinks;
 
 /* Compares the change by parts with that of everything; complains and returns false. */
 static bool compare(struct perturb *perturb, node_id root, size_t entry, double step,
@@ -78,6 +81,27 @@ static bool compare_entries(struct perturb *perturb, node_id root, const char *w
     perturb_entry(perturb, root, i);
     fine = compare(perturb, root, i, 1e-3, what) && fine;
     fine = compare(perturb, root, i, -0.4, what) && fine;
+  }
+  return fine;
+}
+
+/* Judges backprop's gradient; complains and returns false where it is called wrong. */
+static bool judge_entries(node_id root, const char *what) {
+  bool fine = true;
+  struct differences differences;
+  const double *gradient = run_bar(&base, root);
+  if (!gradient) return true;
+  differences_make(&differences, &arena, &base, net.output, upstream, &root, 1);
+  for (size_t i = 0; i < shape_of(root)->size; i++) {
+    struct difference found;
+    differences.options.ridders = i % 2;
+    difference_at(&differences, root, i, gradient[i], &found);
+    judgements++;
+    unsettled += found.verdict == DIFFERENCE_INCONCLUSIVE;
+    if (found.verdict != DIFFERENCE_WRONG) continue;
+    print_error("%s, node %u, entry %zu: %.17g by differences, %.17g\n", what, root, i, found.value,
+                gradient[i]);
+    fine = false;
   }
   return fine;
 }
@@ -203,7 +227,78 @@ static bool check_net(const struct subject *s, const char *text) {
     if (k < s->inputs && is_index(s, k)) continue;
     fine = compare_entries(perturb, roots[k], text) && fine;
   }
+  run_forward(&base);
+  run_backward(&base, upstream);
+  for (unsigned k = 0; k < s->inputs; k++) fine = judge_entries(roots[k], text) && fine;
   return fine;
+}
+
+/* ---- kinks --------------------------------------------------------------------------------- */
+
+/* Where the kinks of an op are no border between two pieces: edges of the domain, tips of cones, and
+ * what is a kink for the derivative by another input only. */
+static const char *const edges[] = {"sqrt",  "asin",  "acos", "acosh",    "pow",
+                                    "hypot", "atan2", "std",  "cofactor", "cross_entropy"};
+
+static bool is_edged(const struct op *op) {
+  for (size_t i = 0; i < COUNT_OF(edges); i++)
+    if (!strcmp(edges[i], op->name)) return true;
+  return false;
+}
+
+/* With ord=2 the norm has a tip only. */
+static bool norm_of_2(const struct subject *s) {
+  return !strcmp(s->op->name, "norm") && !strstr(s->sample->attrs, "ord=");
+}
+
+/* At a corner, where all entries are `value`: an entry that is at a kink is on different branches
+ * on its two sides, unless there is no number on one of them. */
+static bool check_corner(const struct subject *s, const char *text, double value) {
+  bool fine = true;
+  load(text);
+  draw(s, false);
+  for (unsigned k = 0; k < s->inputs; k++)
+    for (size_t i = 0; i < shape_of(input(k))->size && !is_index(s, k); i++)
+      graph_node(&net.graph, input(k))->value[i] = value;
+  make_runs();
+  node_id roots[INPUTS_MOST], first;
+  for (unsigned k = 0; k < s->inputs; k++) roots[k] = input(k);
+  struct perturb *perturb = perturb_make(&arena, &base, net.output, upstream, roots, s->inputs);
+  for (unsigned k = 0; k < s->inputs; k++)
+    for (size_t i = 0; i < shape_of(roots[k])->size && !is_index(s, k); i++) {
+      perturb_entry(perturb, roots[k], i);
+      if (!perturb_kinks(perturb, &first)) continue;
+      const struct change up = perturb_by(perturb, 1e-6), down = perturb_by(perturb, -1e-6);
+      kinks++;
+      if (up.branches != down.branches || !isfinite(up.by) || !isfinite(down.by)) continue;
+      if (is_edged(s->op) || norm_of_2(s)) continue;
+      print_error("%s at %g, node %u, entry %zu: a kink between equal branches\n", text, value,
+                  roots[k], i);
+      fine = false;
+    }
+  return fine;
+}
+
+static void test_branches_differ_on_the_two_sides_of_a_kink(void **state) {
+  static const double corners[] = {0, 0.5, 1, -1};
+  bool fine = true;
+  (void)state;
+  for (size_t at = 0; op_at(at); at++) {
+    const struct op *op = op_at(at);
+    for (const struct op_sample *sample = op->samples; op->kinks && sample->shapes; sample++)
+      for (size_t i = 0; i < COUNT_OF(corners); i++) {
+        struct subject s = {.op = op, .sample = sample};
+        struct text text;
+        setup(NULL);
+        read_shapes(&s);
+        text_init(&text, &arena, NULL, NULL);
+        print_net(&text, &s, ALONE);
+        fine = check_corner(&s, text_string(&text), corners[i]) && fine;
+        teardown(NULL);
+      }
+  }
+  assert_true(fine);
+  assert_true(kinks > 100);
 }
 
 static void test_op(void **state) {
@@ -228,10 +323,13 @@ int main(int argc, char **argv) {
   enum { TESTS_MOST = 400 };
   static struct CMUnitTest tests[TESTS_MOST];
   size_t count = 0;
+  tests[count++] =
+      (struct CMUnitTest)cmocka_unit_test(test_branches_differ_on_the_two_sides_of_a_kink);
   for (size_t i = 0; op_at(i) && count < TESTS_MOST; i++)
     tests[count++] = (struct CMUnitTest){op_at(i)->name, test_op, NULL, NULL, (void *)op_at(i)};
   if (argc > 1) cmocka_set_test_filter(argv[1]);
   const int failed = _cmocka_run_group_tests("perturb", tests, count, NULL, NULL);
-  print_message("%zu comparisons\n", comparisons);
+  print_message("%zu comparisons, %zu gradients judged, %zu of them inconclusive, %zu kinks\n",
+                comparisons, judgements, unsettled, kinks);
   return failed;
 }
