@@ -209,7 +209,7 @@ void print_verdicts(const struct verdicts *verdicts, struct text *out) {
 
 /* How wide the columns of one net are. */
 struct columns {
-  size_t verdict, kind, subject;
+  size_t verdict, kind, subject, node;
 };
 
 static const char *word_of(enum verdict verdict) {
@@ -229,8 +229,10 @@ static struct columns measure(const struct checked *net) {
     widen(&columns.kind, said->kind);
     widen(&columns.subject, said->subject);
   }
-  for (size_t i = 0; i < net->backprop.count; i++)
+  for (size_t i = 0; i < net->backprop.count; i++) {
     widen(&columns.verdict, word_of(net->backprop.at[i].said.verdict));
+    widen(&columns.node, net->backprop.at[i].said.node);
+  }
   return columns;
 }
 
@@ -293,8 +295,12 @@ static void print_node(const struct checked_node *node, const struct columns *co
   const struct witnessed *said = &node->said;
   text_puts(out, "  ");
   print_cell(word_of(said->verdict), columns->verdict, out);
-  text_printf(out, "  %s", said->node);
-  if (said->entries < said->of) text_printf(out, ": %zu of %zu entries", said->entries, said->of);
+  text_puts(out, "  ");
+  print_cell(said->node, columns->node, out);
+  if (said->entries < said->of)
+    text_printf(out, "  %zu of %zu entries", said->entries, said->of);
+  else
+    text_printf(out, "  %zu entr%s", said->of, said->of == 1 ? "y" : "ies");
   if (said->verdict != VERDICT_RIGHT) {
     text_puts(out, "  ");
     print_place(&node->place, out);

@@ -24,6 +24,15 @@ static struct checked_place locate(struct arena *arena, const struct report *rep
                                 excerpt(arena, report, mark)};
 }
 
+/* Where a claim stands: one of a file that has no lines points to the option that names it. */
+static struct checked_place locate_claim(struct arena *arena, const struct report *report,
+                                         struct mark mark, const struct source *net) {
+  struct place place;
+  bool option = report_locate(report, mark, &place) && !strncmp(place.source->name, "--", 2);
+  if (!option) return locate(arena, report, mark, net);
+  return (struct checked_place){.file = copy(arena, place.source->bytes), .excerpt = ""};
+}
+
 static void take_messages(struct checked *checked, struct arena *arena,
                           const struct report *report) {
   for (size_t i = 0; i < report->messages.count; i++) {
@@ -48,7 +57,7 @@ static void take_claim(struct checked *checked, struct arena *arena, const struc
   for (size_t i = 0; i < said->diagnosis.count; i++)
     claim->said.diagnosis.at[i] = (struct finding){copy(arena, said->diagnosis.at[i].id),
                                                    copy(arena, said->diagnosis.at[i].text)};
-  claim->place = locate(arena, report, said->mark, source);
+  claim->place = locate_claim(arena, report, said->mark, source);
 }
 
 static void take_node(struct checked *checked, struct arena *arena, const struct report *report,

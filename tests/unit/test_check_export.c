@@ -191,8 +191,8 @@ static void test_backprop_has_lines_of_its_own(void **state) {
                                                           .numeric = 2};
   check.passed = check.failed = 1;
   const char *text = written("text");
-  assert_has(text, "backprop itself, by numerical differences\n  right  W: 5 of 9 entries\n");
-  assert_has(text, "  WRONG  b  net.yaml:2:28\n");
+  assert_has(text, "backprop itself, by numerical differences\n  right  W  5 of 9 entries\n");
+  assert_has(text, "  WRONG  b  1 entry  net.yaml:2:28\n");
   assert_has(text, "backprop   3\n           numerical  2\n");
   assert_has(written("junit"), "backprop says 3, differences 2");
   assert_has(written("github"), "title=backprop of b is wrong::backprop says 3, differences 2\n");
@@ -226,6 +226,14 @@ static void test_a_claim_without_a_line_has_a_file(void **state) {
   assert_has(written("text"), "  WRONG  gradient  W  net.yaml\n           claimed");
   assert_has(written("json"), "\"file\": \"net.yaml\", \"line\": null, \"column\": null");
   assert_has(written("github"), "::error file=net.yaml,title=");
+}
+
+static void test_a_claim_of_an_archive_stands_in_the_archive(void **state) {
+  (void)state; /* as far as the report knows it stands in the option */
+  struct source *option = report_source(&report, "--gradients", "mine.npz", 8);
+  add_claim(VERDICT_WRONG, 1, 2)->mark = source_mark(option, option->bytes, 8);
+  assert_has(written("text"), "  WRONG  gradient  W  mine.npz\n           claimed");
+  assert_has(written("json"), "\"file\": \"mine.npz\", \"line\": null, \"column\": null");
 }
 
 /* ---- escapes ----------------------------------------------------------------------------- */
@@ -330,6 +338,7 @@ int main(void) {
       TEST(test_surviving_mutants_are_listed),
       TEST(test_a_claim_without_entries_has_no_numbers),
       TEST(test_a_claim_without_a_line_has_a_file),
+      TEST(test_a_claim_of_an_archive_stands_in_the_archive),
       TEST(test_github_escapes),
       TEST(test_junit_escapes),
       TEST(test_junit_names_are_unique),
