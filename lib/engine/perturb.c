@@ -5,7 +5,7 @@
 
 #include "tensor/sweep.h"
 
-enum { STILL_NODE = UINT32_MAX }; /* as an index of a moved node: it never moves */
+#define STILL_NODE UINT32_MAX /* as an index of a moved node: it never moves */
 
 /* How an op that only moves numbers around maps an input: its entry i goes to the entries
  * to[first[i]] ... to[first[i + 1] - 1] of the result, times `weight`. */
