@@ -9,7 +9,8 @@ static enum status run(const struct command *command, const struct arguments *ar
   const char *name = arguments->operands.count ? arguments->operands.at[0] : "net";
   const char *schema = bp_schema(name);
   if (!schema)
-    return fail_usage(command, "no schema '%s': there are net, result, ops and check", name);
+    return fail_usage(
+        command, "no schema '%s': there are net, result, ops, check, jacobian and hessian", name);
   struct output output;
   bool written = output_open(&output, "-") && output_write(&output, schema, strlen(schema));
   if (output_close(&output, written)) return STATUS_FINE;
@@ -18,9 +19,10 @@ static enum status run(const struct command *command, const struct arguments *ar
 
 static const struct option options[] = {{NULL, NULL, NULL, OPTION_FLAG, 0}};
 
-const struct command command_schema = {"schema",
-                                       "[net|result|ops|check]",
-                                       "the JSON schema of net files, results, ops or checks",
-                                       options,
-                                       "  bpgraph schema net > net.schema.json\n",
-                                       run};
+const struct command command_schema = {
+    "schema",
+    "[net|result|...]",
+    "the JSON schema of net files, of results or of other answers",
+    options,
+    "  bpgraph schema net > net.schema.json\n",
+    run};

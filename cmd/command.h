@@ -31,6 +31,7 @@ struct arguments {
   struct list outputs, sets;
   const char *format, *of, *upstream, *wrt, *data_root, *threads;
   const char *gradients, *rtol, *atol, *points, *seed, *numeric; /* of check */
+  const char *times;                                             /* of hessian */
   bool all, strict, help, no_gradients, mutants, nets_only;
   bool color; /* messages may be coloured */
 };
@@ -42,8 +43,8 @@ struct command {
   enum status (*run)(const struct command *command, const struct arguments *arguments);
 };
 
-extern const struct command command_eval, command_check, command_ops, command_schema,
-    command_explain;
+extern const struct command command_eval, command_check, command_jacobian, command_hessian,
+    command_ops, command_schema, command_explain;
 
 /* ---- what commands share ----------------------------------------------------------------- */
 

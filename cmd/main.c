@@ -9,8 +9,9 @@
 
 #include "command.h"
 
-static const struct command *const commands[] = {&command_eval, &command_check, &command_ops,
-                                                 &command_schema, &command_explain};
+static const struct command *const commands[] = {
+    &command_eval, &command_check,  &command_jacobian, &command_hessian,
+    &command_ops,  &command_schema, &command_explain};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* ---- what commands share ----------------------------------------------------------------- */

@@ -183,6 +183,59 @@ BP_API bool bp_check_export(const bp_check *const *checks, size_t count, const c
 /* The i-th format of a check, or NULL after the last. */
 BP_API const char *bp_check_format_name(size_t i);
 
+/* ---- Jacobians and Hessians ------------------------------------------------------------ */
+
+typedef struct bp_matrices bp_matrices;
+
+typedef struct bp_jacobian_options {
+  const char *of;  /* node to differentiate, of any shape; NULL: the net's output */
+  const char *wrt; /* by which node; NULL: the only one of the net's */
+} bp_jacobian_options;
+
+/* All derivatives of a node by another, which need not be a start node: then it counts as free, and
+ * what does not depend on it as fixed.  NULL after an error message: of names, of what would not
+ * fit into memory, of kernels that cannot be computed.  `options` may be NULL.  Free with
+ * bp_matrices_free, before the net. */
+BP_API bp_matrices *bp_jacobian(bp_net *net, const bp_jacobian_options *options);
+
+typedef struct bp_hessian_options {
+  const char *of;       /* node with one entry; NULL: the net's output */
+  const char *upstream; /* for one with more: the Hessian is that of upstream . of */
+  const char *wrt;      /* "W,b": by which nodes; NULL: the net's, or all inputs and parameters */
+  const char *times;    /* a vector of the shape of the one node of wrt: only the product with it */
+} bp_hessian_options;
+
+/* All second derivatives by each pair of nodes in wrt, or the Hessian times a vector, which costs a
+ * few gradients whatever the size.  NULL as for bp_jacobian, and for ops without a second
+ * derivative.  `options` may be NULL.  Free with bp_matrices_free, before the net. */
+BP_API bp_matrices *bp_hessian(bp_net *net, const bp_hessian_options *options);
+
+BP_API void bp_matrices_free(bp_matrices *matrices);
+
+/* The shape of d(of)/d(by), or of d2L/d(of) d(by), is that of `of`, rows, and then that of `by`,
+ * columns.  False where there is no such matrix. */
+BP_API bool bp_matrix_shape(const bp_matrices *matrices, const char *of, const char *by,
+                            bp_shape *rows, bp_shape *columns);
+
+/* Writes row i of it, as many numbers as `by` has entries.  False where there is no such row. */
+BP_API bool bp_matrix_row(const bp_matrices *matrices, const char *of, const char *by, size_t i,
+                          double *row);
+
+/* "zero", "diagonal", "block diagonal" or "dense", as the graph says, whatever the values; NULL where
+ * there is no such matrix. */
+BP_API const char *bp_matrix_structure(const bp_matrices *matrices, const char *of, const char *by);
+
+/* The Hessian times a vector; NULL where that was not asked for.  `shape` may be NULL. */
+BP_API const double *bp_hessian_product(const bp_matrices *matrices, bp_shape *shape);
+
+/* The eigenvalues of a Hessian of up to 64 rows, ascending; else NULL. */
+BP_API const double *bp_hessian_eigenvalues(const bp_matrices *matrices, size_t *count);
+
+/* Writes all of it as "text", "json" (schemas: "jacobian", "hessian") or "npz".  False when there is
+ * no such format, memory ran out, or `write` refused something. */
+BP_API bool bp_matrices_export(const bp_matrices *matrices, const char *format, bp_write *write,
+                               void *user);
+
 /* ---- the rest -------------------------------------------------------------------------- */
 
 /* The library's version: "0.1.0". */
@@ -197,7 +250,7 @@ BP_API const char *bp_blas_description(void);
 /* How many threads BLAS may use: results may differ in the last bits. */
 BP_API void bp_set_threads(int threads);
 
-/* A JSON schema by name ("net", "result", "ops", "check"), or NULL. */
+/* A JSON schema by name ("net", "result", "check", "jacobian", ...), or NULL. */
 BP_API const char *bp_schema(const char *name);
 
 /* The i-th op's name, or NULL after the last; and what it does, in one line. */

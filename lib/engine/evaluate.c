@@ -120,6 +120,7 @@ static bool take_upstream(struct result *result, const struct evaluate_options *
   const struct shape *wanted = graph_node(&net->graph, output)->shape;
   node_id given = output == net->output ? net->upstream : NODE_NONE;
   *upstream = NULL;
+  if (options->ones) return true;
   if (options->upstream) {
     given = net_option_value(net, "--upstream", options->upstream);
     if (given == NODE_NONE) return false;
@@ -309,10 +310,10 @@ static bool *find_varying(const struct result *result) {
   return varies;
 }
 
-static void find_kinks(struct result *result) {
+void result_find_kinks(struct result *result, node_id first) {
   if (!result->net->graph.has_kinks) return;
   const bool *varies = find_varying(result);
-  for (size_t i = 0; i < result->plan.node_count; i++) {
+  for (size_t i = first; i < result->plan.node_count; i++) {
     const struct node *node = graph_node(&result->net->graph, (node_id)i);
     if (!node->op || !node->op->kinks || !run_bar(&result->run, (node_id)i)) continue;
     struct kink_list list = {.kinks = {add_kink}, .result = result, .node = (node_id)i};
@@ -365,7 +366,7 @@ static void print_matrix(const struct shape *shape, size_t index, struct text *o
   dims_print(&dims, out);
 }
 
-static void report_fault(const struct result *result) {
+void result_report_fault(const struct result *result) {
   const struct run *run = &result->run;
   const struct graph *graph = &result->net->graph;
   const struct node *node = graph_node(graph, run->fault_node);
@@ -412,29 +413,44 @@ static bool choose(struct result *result, const struct evaluate_options *options
   return true;
 }
 
-bool evaluate(struct result *result, struct arena *arena, struct net *net,
-              const struct evaluate_options *options) {
+static void start(struct result *result, struct arena *arena, struct net *net,
+                  const struct evaluate_options *options) {
   *result = (struct result){.net = net, .arena = arena, .all = options->all};
   result->gradients = !options->no_gradients;
   result->edges = ARENA_NEW(arena, struct edges);
   result->edges->node = NODE_NONE;
+  find_indexed(result);
+}
+
+bool evaluate_choose(struct result *result, struct arena *arena, struct net *net,
+                     const struct evaluate_options *options, node_id *output,
+                     const double **upstream) {
+  struct plan_options plan = {0};
+  start(result, arena, net, options);
+  bool fine = choose(result, options, &plan, upstream);
+  *output = plan.output;
+  return fine;
+}
+
+bool evaluate(struct result *result, struct arena *arena, struct net *net,
+              const struct evaluate_options *options) {
   struct plan_options plan = {0};
   const double *upstream;
-  find_indexed(result);
+  start(result, arena, net, options);
   if (!choose(result, options, &plan, &upstream)) return false;
   if (!plan_make(&result->plan, arena, net->report, &net->graph, &plan)) return false;
   run_make(&result->run, arena, &result->plan);
   if (!run_forward(&result->run)) {
-    report_fault(result);
+    result_report_fault(result);
     return false;
   }
   report_not_finite(result);
   if (!result->gradients) return true;
   if (!run_backward(&result->run, upstream)) {
-    report_fault(result);
+    result_report_fault(result);
     return false;
   }
-  find_kinks(result);
+  result_find_kinks(result, 0);
   report_unreached(result);
   report_gradients_not_finite(result);
   return true;

@@ -13,6 +13,7 @@ struct evaluate_options {
   bool table;           /* values of all nodes */
   bool no_gradients;
   bool own_starts; /* the run keeps copies of the start values, to change them */
+  bool ones;       /* 1 comes from above for every entry of the output, whatever the net says */
 };
 
 /* An input of a node, at which the node's derivative is undefined. */
@@ -36,9 +37,9 @@ struct result {
   struct plan plan;
   struct run run;
   bool all;
-  bool gradients; /* they were computed */
+  bool gradients;         /* they were computed */
   const double *upstream; /* dL/d(output); NULL: ones */
-  bool *indexed;  /* of each node: all its users take it as an index; NULL: none is */
+  bool *indexed;          /* of each node: all its users take it as an index; NULL: none is */
   VEC(node_id) wrt;
   bool *wrt_seen; /* of each node: it is in wrt; NULL: wrt is the default */
   VEC(struct undefined) undefined;
@@ -48,6 +49,12 @@ struct result {
 /* Evaluates a net that was loaded without errors.  Reports and returns false when it cannot. */
 bool evaluate(struct result *result, struct arena *arena, struct net *net,
               const struct evaluate_options *options);
+
+/* What is asked for, without evaluating anything: fills in result->wrt and result->indexed, and
+ * says which node is differentiated and what comes from above (NULL: nothing was given). */
+bool evaluate_choose(struct result *result, struct arena *arena, struct net *net,
+                     const struct evaluate_options *options, node_id *output,
+                     const double **upstream);
 
 /* A node's gradient.  GRADIENT_NULL: it has none (a constant, an index, none computed);
  * GRADIENT_ZERO: it is 0 everywhere, and *at is NULL; else *at has its numbers. */
@@ -64,6 +71,12 @@ void result_contribution(const struct result *result, node_id id, unsigned input
 
 /* Whether a gradient flows along this edge. */
 bool result_has_edge(const struct result *result, node_id id, unsigned input);
+
+/* Appends to result->undefined the places among the nodes from `first` on that have adjoints. */
+void result_find_kinks(struct result *result, node_id first);
+
+/* Says why the last pass of result->run could not be completed. */
+void result_report_fault(const struct result *result);
 
 /* The shape that an undefined place's indices refer to: the input's where it is as large as the
  * node or the op reduces it, else (broadcasting) the node's. */

@@ -13,21 +13,29 @@ static const char *name_of(struct arena *arena, const struct graph *graph, node_
   return text_string(&text);
 }
 
-static bool check_size(const struct jacobian *jacobian, struct arena *arena, struct report *report,
-                       const struct graph *graph) {
-  double rows = (double)jacobian->p.shape->size, columns = (double)jacobian->s.shape->size;
-  double wanted = sizeof(double) * rows * columns, there = (double)machine_memory();
+bool matrix_fits(struct arena *arena, struct report *report, const struct graph *graph, node_id of,
+                 const char *by, double entries, bool second) {
+  const double wanted = sizeof(double) * entries, there = (double)machine_memory();
   if (wanted <= there) return true;
   struct text texts[2];
   for (int i = 0; i < 2; i++) text_init(&texts[i], arena, NULL, NULL);
   text_bytes(&texts[0], wanted);
   text_bytes(&texts[1], there);
-  report_add(report, graph_node(graph, jacobian->of)->mark, BP(JACOBIAN_TOO_LARGE),
-             name_of(arena, graph, jacobian->of), name_of(arena, graph, jacobian->by),
-             text_string(&texts[0]), text_string(&texts[1]));
-  report_hint(report, "gradients need none of it: bpgraph eval --of %s --upstream ...",
-              name_of(arena, graph, jacobian->of));
+  const char *name = name_of(arena, graph, of);
+  report_add(report, graph_node(graph, of)->mark, BP(JACOBIAN_TOO_LARGE), second ? "second " : "",
+             name, by, text_string(&texts[0]), text_string(&texts[1]));
+  if (second)
+    report_hint(report, "its products with vectors need none of it: --times");
+  else
+    report_hint(report, "gradients need none of it: bpgraph eval --of %s --upstream ...", name);
   return false;
+}
+
+static bool check_size(const struct jacobian *jacobian, struct arena *arena, struct report *report,
+                       const struct graph *graph, node_id of, bool second) {
+  const double rows = (double)jacobian->p.shape->size, columns = (double)jacobian->s.shape->size;
+  return matrix_fits(arena, report, graph, of, name_of(arena, graph, jacobian->by), rows * columns,
+                     second);
 }
 
 /* Of the nodes from `by` to `of`, those that a gradient of `of` flows to on its way to `by`, or to
@@ -162,7 +170,8 @@ static bool plan_rows(struct jacobian *jacobian, struct arena *arena, struct rep
   return true;
 }
 
-static node_id add_seed(struct graph *graph, const struct shape *shape) {
+/* A start node of zeros. */
+static node_id add_start(struct graph *graph, const struct shape *shape) {
   double *value = arena_resize(graph->arena, NULL, (shape->size + 1) * sizeof *value);
   memset(value, 0, shape->size * sizeof *value);
   return graph_start(graph, ROLE_INPUT, shape, value, (struct mark){0, 0});
@@ -174,9 +183,9 @@ static node_id derive_column(struct jacobian *jacobian, const struct vocabulary 
   struct graph *graph = &jacobian->graph;
   struct rules rules;
   rules_init(&rules, graph, words);
-  node_id upstream = add_seed(graph, jacobian->p.shape);
+  node_id upstream = add_start(graph, jacobian->p.shape);
   node_id gradient = derive_gradient(&rules, jacobian->of, jacobian->by, upstream);
-  jacobian->seed = add_seed(graph, jacobian->s.shape);
+  jacobian->seed = add_start(graph, jacobian->s.shape);
   if (gradient == NODE_NONE) return NODE_NONE;
   return derive_gradient(&rules, gradient, upstream, jacobian->seed);
 }
@@ -227,7 +236,7 @@ bool jacobian_make(struct jacobian *jacobian, struct arena *arena, struct report
                    const struct graph *graph, const struct vocabulary *words, node_id of,
                    node_id by) {
   start(jacobian, graph, of, by);
-  return check_size(jacobian, arena, report, graph) &&
+  return check_size(jacobian, arena, report, graph, of, false) &&
          prepare(jacobian, arena, report, graph, words);
 }
 
@@ -243,19 +252,43 @@ static bool check_apart(struct arena *arena, struct report *report, const struct
   return false;
 }
 
-bool hessian_make(struct jacobian *hessian, struct arena *arena, struct report *report,
-                  const struct graph *graph, const struct vocabulary *words, node_id of,
-                  node_id upstream, node_id a, node_id b) {
-  start(hessian, graph, a, b);
-  if (!check_size(hessian, arena, report, graph) || !check_apart(arena, report, graph, a, b) ||
-      !check_twice(arena, report, graph, of, a))
-    return false;
+/* dL/da as a node of a copy of the graph; false after a report. */
+static bool derive_first(struct jacobian *hessian, struct arena *arena, struct report *report,
+                         const struct graph *graph, const struct vocabulary *words, node_id of,
+                         const double *upstream, node_id a) {
   struct rules rules;
+  if (!check_twice(arena, report, graph, of, a)) return false;
   graph_copy(&hessian->graph, arena, report, graph);
   rules_init(&rules, &hessian->graph, words);
-  hessian->of = derive_gradient(&rules, of, a, upstream);
-  if (hessian->of == NODE_NONE || !derive_missing(&rules)) return false;
-  return prepare(hessian, arena, report, &hessian->graph, words);
+  node_id above = NODE_NONE;
+  if (upstream) {
+    const struct shape *shape = graph_node(graph, of)->shape;
+    above = add_start(&hessian->graph, shape);
+    memcpy(graph_node(&hessian->graph, above)->value, upstream, shape->size * sizeof *upstream);
+  }
+  hessian->of = derive_gradient(&rules, of, a, above);
+  return hessian->of != NODE_NONE && derive_missing(&rules);
+}
+
+bool hessian_make(struct jacobian *hessian, struct arena *arena, struct report *report,
+                  const struct graph *graph, const struct vocabulary *words, node_id of,
+                  const double *upstream, node_id a, node_id b) {
+  start(hessian, graph, a, b);
+  return check_size(hessian, arena, report, graph, of, true) &&
+         check_apart(arena, report, graph, a, b) &&
+         derive_first(hessian, arena, report, graph, words, of, upstream, a) &&
+         prepare(hessian, arena, report, &hessian->graph, words);
+}
+
+bool product_make(struct jacobian *hessian, struct arena *arena, struct report *report,
+                  const struct graph *graph, const struct vocabulary *words, node_id of,
+                  const double *upstream, node_id a) {
+  start(hessian, graph, a, a);
+  if (!derive_first(hessian, arena, report, graph, words, of, upstream, a) ||
+      !plan_rows(hessian, arena, report, &hessian->graph))
+    return false;
+  run_make(&hessian->run, arena, &hessian->plan);
+  return true;
 }
 
 /* ---- computing --------------------------------------------------------------------------- */
@@ -305,30 +338,67 @@ bool jacobian_sweep(struct jacobian *jacobian) {
   return jacobian->columns ? sweep_columns(jacobian) : sweep_rows(jacobian);
 }
 
-/* Where the entries of S with the paired indices of row i start; and the sweep by rows that it is
- * part of. */
-static size_t find_block(const struct jacobian *jacobian, size_t i, size_t *sweep) {
-  const struct shape *p = jacobian->p.shape, *s = jacobian->s.shape;
-  int64_t index[RANK_MOST];
+/* The Hessian is symmetric: what the vector from above sends down is the product. */
+bool product_compute(struct jacobian *hessian, const double *vector, double *product) {
+  if (!run_forward(&hessian->run) || !run_backward(&hessian->run, vector)) return false;
+  const double *bar = run_bar(&hessian->run, hessian->by);
+  for (size_t i = 0; i < hessian->s.shape->size; i++) product[i] = bar ? bar[i] : 0;
+  return true;
+}
+
+/* The sweep that brings an entry: its place among the free ones. */
+static size_t find_sweep(const struct entries *entries, const int64_t *index) {
+  size_t sweep = 0;
+  for (unsigned axis = 0; axis < entries->shape->rank; axis++)
+    if (!(entries->pairs >> axis & 1))
+      sweep = sweep * (size_t)entries->shape->dim[axis] + (size_t)index[axis];
+  return sweep;
+}
+
+/* Where the entries of S are that are on the paired axes where row i is. */
+static size_t find_block(const struct jacobian *jacobian, const int64_t *index) {
+  const struct shape *s = jacobian->s.shape;
   size_t at = 0, stride = 1;
-  unravel(p, i, index);
   for (unsigned axis = s->rank; axis-- > 0; stride *= (size_t)s->dim[axis])
     if (jacobian->axis[axis] >= 0) at += (size_t)index[jacobian->axis[axis]] * stride;
-  *sweep = 0;
-  for (unsigned axis = 0; axis < p->rank; axis++)
-    if (!(jacobian->p.pairs >> axis & 1))
-      *sweep = *sweep * (size_t)p->dim[axis] + (size_t)index[axis];
   return at;
 }
 
 void jacobian_row(const struct jacobian *jacobian, size_t i, double *row) {
   const struct entries *s = &jacobian->s;
-  size_t sweep, at = find_block(jacobian, i, &sweep);
-  const double *by_rows = jacobian->blocks + sweep * s->shape->size;
-  memset(row, 0, s->shape->size * sizeof *row);
-  for (size_t k = 0; jacobian->reaches && k < s->free_count; k++)
-    row[at + s->free[k]] = jacobian->columns ? jacobian->blocks[k * jacobian->p.shape->size + i]
-                                             : by_rows[at + s->free[k]];
+  const size_t rows = jacobian->p.shape->size, columns = s->shape->size;
+  int64_t index[RANK_MOST];
+  memset(row, 0, columns * sizeof *row);
+  if (!jacobian->reaches) return;
+  unravel(jacobian->p.shape, i, index);
+  const size_t first = find_block(jacobian, index);
+  const double *bar = jacobian->blocks;
+  if (!jacobian->columns) bar += find_sweep(&jacobian->p, index) * columns;
+  for (size_t k = 0; k < s->free_count; k++) {
+    const size_t at = first + s->free[k];
+    row[at] = jacobian->columns ? bar[k * rows + i] : bar[at];
+  }
+}
+
+/* Whether an entry lies in a block. */
+static bool is_inside(const struct jacobian *jacobian, const int64_t *p, const int64_t *s) {
+  for (unsigned axis = 0; axis < jacobian->s.shape->rank; axis++)
+    if (jacobian->axis[axis] >= 0 && p[jacobian->axis[axis]] != s[axis]) return false;
+  return true;
+}
+
+void jacobian_column(const struct jacobian *jacobian, size_t j, double *column) {
+  const size_t rows = jacobian->p.shape->size, columns = jacobian->s.shape->size;
+  int64_t p[RANK_MOST], s[RANK_MOST];
+  memset(column, 0, rows * sizeof *column);
+  unravel(jacobian->s.shape, j, s);
+  const double *from = jacobian->blocks;
+  if (jacobian->columns) from += find_sweep(&jacobian->s, s) * rows;
+  for (size_t i = 0; jacobian->reaches && i < rows; i++) {
+    unravel(jacobian->p.shape, i, p);
+    if (is_inside(jacobian, p, s))
+      column[i] = jacobian->columns ? from[i] : from[find_sweep(&jacobian->p, p) * columns + j];
+  }
 }
 
 bool jacobian_compute(struct jacobian *jacobian, double *out) {

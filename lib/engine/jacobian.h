@@ -40,6 +40,10 @@ struct jacobian {
   struct run run; /* keeps copies of the start values */
 };
 
+/* Whether so many derivatives of a node fit into memory; reports where they do not. */
+bool matrix_fits(struct arena *arena, struct report *report, const struct graph *graph, node_id of,
+                 const char *by, double entries, bool second);
+
 /* Prepares dP/dS, P being `of` and S `by`.  Reports and returns false where it would not fit into
  * memory; nothing is computed.  `graph` must live as long. */
 bool jacobian_make(struct jacobian *jacobian, struct arena *arena, struct report *report,
@@ -47,12 +51,20 @@ bool jacobian_make(struct jacobian *jacobian, struct arena *arena, struct report
                    node_id by);
 
 /* The same for d2L/da db, of shape a.shape + b.shape.  L is `of` where that has one entry, else the
- * sum of upstream * of; `upstream` is a node of its shape, or NODE_NONE for ones.  None of a and b
- * may depend on the other, unless they are one node.  Reports and returns false where an op in
- * between has no second derivative, too. */
+ * sum of upstream * of; `upstream` has its shape, or is NULL for ones.  None of a and b may depend on
+ * the other, unless they are one node.  Reports and returns false where an op in between has no
+ * second derivative, too. */
 bool hessian_make(struct jacobian *hessian, struct arena *arena, struct report *report,
                   const struct graph *graph, const struct vocabulary *words, node_id of,
-                  node_id upstream, node_id a, node_id b);
+                  const double *upstream, node_id a, node_id b);
+
+/* The same for products of d2L/da da with vectors: the Hessian itself may be of any size. */
+bool product_make(struct jacobian *hessian, struct arena *arena, struct report *report,
+                  const struct graph *graph, const struct vocabulary *words, node_id of,
+                  const double *upstream, node_id a);
+
+/* Computes one, d2L/da da times `vector`, which has the shape of a, as the product has. */
+bool product_compute(struct jacobian *hessian, const double *vector, double *product);
 
 /* Where the run keeps the value of a start node, to be changed before jacobian_compute; NULL where
  * the Jacobian does not depend on it. */
@@ -64,6 +76,9 @@ bool jacobian_sweep(struct jacobian *jacobian);
 
 /* Writes row i, as many numbers as S has entries, after the blocks were computed. */
 void jacobian_row(const struct jacobian *jacobian, size_t i, double *row);
+
+/* The same for column j, as many numbers as P has entries. */
+void jacobian_column(const struct jacobian *jacobian, size_t j, double *column);
 
 /* Computes all entries, row-major.  False as jacobian_sweep. */
 bool jacobian_compute(struct jacobian *jacobian, double *out);

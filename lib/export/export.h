@@ -19,6 +19,13 @@ const char *export_name(size_t i);
 /* Writes a node's expression as the author wrote it; an op that was spelled out as a call. */
 void print_definition(const struct result *result, node_id id, struct text *out);
 
+/* What the text format says below the numbers: where derivatives are undefined. */
+void print_undefined_places(const struct result *result, struct text *out);
+
+/* The members `undefined` and `warnings` of JSON. */
+void json_undefined(const struct result *result, struct text *out);
+void json_warnings(const struct result *result, struct text *out);
+
 /* Writes an attribute's value as an expression has it: [1, 2], true, "ij->ji". */
 void print_attr_value(const struct attr_spec *spec, const struct attr *attr, struct text *out);
 

@@ -158,7 +158,7 @@ static void print_undefined_at(const struct undefined *at, const struct shape *s
   text_char(out, ']');
 }
 
-static void print_undefined(const struct result *result, struct text *out) {
+void json_undefined(const struct result *result, struct text *out) {
   const struct graph *graph = &result->net->graph;
   bool first = true;
   text_char(out, '[');
@@ -193,7 +193,7 @@ static void print_warning(const struct report *report, const struct message *mes
   json_message(out, &view);
 }
 
-static void print_warnings(const struct result *result, struct text *out) {
+void json_warnings(const struct result *result, struct text *out) {
   const struct report *report = result->net->report;
   bool first = true;
   text_char(out, '[');
@@ -332,9 +332,9 @@ void export_json(const struct result *result, struct text *out) {
     const char *name;
     export_fn *print;
     bool all;
-  } members[] = {{"output", print_output, false},       {"gradients", print_gradients, false},
-                 {"undefined", print_undefined, false}, {"warnings", print_warnings, false},
-                 {"order", print_order, true},          {"nodes", print_nodes, true},
+  } members[] = {{"output", print_output, false},      {"gradients", print_gradients, false},
+                 {"undefined", json_undefined, false}, {"warnings", json_warnings, false},
+                 {"order", print_order, true},         {"nodes", print_nodes, true},
                  {"edges", print_edges, true}};
   for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
     if (members[i].all && !result->all) continue;

@@ -8,20 +8,8 @@
 
 #include <zlib.h>
 
+#include "export/archive.h"
 #include "export/export.h"
-
-struct member {
-  const char *name;
-  size_t name_size;
-  uint64_t size, offset; /* of its bytes; of its header in the archive */
-  uint32_t checksum;
-};
-
-struct archive {
-  struct text *out;
-  uint64_t written;
-  VEC(struct member) members;
-};
 
 /* ---- bytes ------------------------------------------------------------------------------- */
 
@@ -65,13 +53,15 @@ static uint32_t put_doubles(struct archive *zip, uint32_t checksum, const double
 enum { MAGIC = 10, LINE = 64 }; /* of an .npy file: what stands before the header, its alignment */
 
 /* The header of format version 1: a Python dict, padded so that the data starts a line. */
-static void print_header(const struct shape *shape, struct text *out) {
+static void print_header(const struct array *array, struct text *out) {
   struct text dict;
   text_init(&dict, out->arena, NULL, NULL);
   text_puts(&dict, "{'descr': '<f8', 'fortran_order': False, 'shape': (");
-  for (unsigned i = 0; i < shape->rank; i++) {
-    text_integer(&dict, shape->dim[i]);
-    text_puts(&dict, shape->rank == 1 ? "," : i + 1 < shape->rank ? ", " : "");
+  const unsigned rank = array->outer->rank + (array->inner ? array->inner->rank : 0);
+  for (unsigned i = 0; i < rank; i++) {
+    const bool outer = i < array->outer->rank;
+    text_integer(&dict, outer ? array->outer->dim[i] : array->inner->dim[i - array->outer->rank]);
+    text_puts(&dict, rank == 1 ? "," : i + 1 < rank ? ", " : "");
   }
   text_puts(&dict, "), }");
   text_fill(&dict, ' ', LINE - 1 - (MAGIC + dict.count) % LINE);
@@ -120,28 +110,39 @@ static void put_member(struct archive *zip, const struct member *member) {
   put_sizes(zip, member, extra, false);
 }
 
-static void add_member(const struct result *result, struct archive *zip, const char *prefix,
-                       node_id id, const double *at) {
-  const struct node *node = graph_node(&result->net->graph, id);
-  struct text name, header;
-  text_init(&name, zip->out->arena, NULL, NULL);
-  text_init(&header, zip->out->arena, NULL, NULL);
-  text_puts(&name, prefix);
-  graph_print_name(&result->net->graph, id, &name);
-  text_puts(&name, ".npy");
-  print_header(node->shape, &header);
-  struct member member = {.name = text_string(&name),
-                          .name_size = name.count,
-                          .size = header.count + 8 * (uint64_t)node->shape->size,
+/* All numbers, to the archive or into the checksum. */
+static uint32_t put_array(struct archive *zip, uint32_t checksum, const struct array *array,
+                          double *row) {
+  if (!array->inner) return put_doubles(zip, checksum, array->at, array->outer->size);
+  for (size_t i = 0; i < array->outer->size; i++) {
+    array->row(array->context, i, row);
+    checksum = put_doubles(zip, checksum, row, array->inner->size);
+  }
+  return checksum;
+}
+
+void archive_add(struct archive *zip, const char *name, const struct array *array) {
+  struct arena *arena = zip->out->arena;
+  struct text file, header;
+  text_init(&file, arena, NULL, NULL);
+  text_init(&header, arena, NULL, NULL);
+  text_printf(&file, "%s.npy", name);
+  print_header(array, &header);
+  const size_t inner = array->inner ? array->inner->size : 1;
+  double *row = array->inner ? arena_resize(arena, NULL, (inner + 1) * sizeof *row) : NULL;
+  struct member member = {.name = text_string(&file),
+                          .name_size = file.count,
+                          .size = header.count + 8 * (uint64_t)array->outer->size * inner,
                           .offset = zip->written};
   member.checksum = (uint32_t)crc32(0, (const Bytef *)header.at, (uInt)header.count);
-  member.checksum = put_doubles(NULL, member.checksum, at, node->shape->size);
-  if (name.count > UINT16_MAX) zip->out->failed = true;
+  member.checksum = put_array(NULL, member.checksum, array, row);
+  if (file.count > UINT16_MAX) zip->out->failed = true;
   put_member(zip, &member);
   put(zip, header.at, header.count);
-  put_doubles(zip, 0, at, node->shape->size);
-  arena_release(zip->out->arena, header.at);
-  *vec_push(zip->out->arena, &zip->members) = member;
+  put_array(zip, 0, array, row);
+  arena_release(arena, header.at);
+  arena_release(arena, row);
+  *vec_push(arena, &zip->members) = member;
 }
 
 /* ---- the directory ----------------------------------------------------------------------- */
@@ -180,7 +181,7 @@ static void put_large_end(struct archive *zip, uint64_t start, uint64_t size) {
   put4(zip, 1);
 }
 
-static void put_directory(struct archive *zip) {
+void archive_end(struct archive *zip) {
   const uint64_t start = zip->written, count = zip->members.count;
   for (size_t i = 0; i < count; i++) put_entry(zip, &zip->members.at[i]);
   const uint64_t size = zip->written - start;
@@ -204,14 +205,24 @@ static bool is_written(const struct result *result, node_id id) {
          run_value(&result->run, id);
 }
 
+static void add_node(const struct result *result, struct archive *zip, const char *prefix,
+                     node_id id, const double *at) {
+  struct text name;
+  text_init(&name, zip->out->arena, NULL, NULL);
+  text_puts(&name, prefix);
+  graph_print_name(&result->net->graph, id, &name);
+  const struct array array = {.outer = graph_node(&result->net->graph, id)->shape, .at = at};
+  archive_add(zip, text_string(&name), &array);
+}
+
 void export_npz(const struct result *result, struct text *out) {
   struct archive zip = {.out = out};
   for (size_t i = 0; i < result->wrt.count; i++) {
     const double *at;
     if (result_gradient(result, result->wrt.at[i], &at) != GRADIENT_NULL)
-      add_member(result, &zip, "", result->wrt.at[i], at);
+      add_node(result, &zip, "", result->wrt.at[i], at);
   }
   for (node_id id = 0; result->all && id < result->plan.node_count; id++)
-    if (is_written(result, id)) add_member(result, &zip, "value.", id, run_value(&result->run, id));
-  put_directory(&zip);
+    if (is_written(result, id)) add_node(result, &zip, "value.", id, run_value(&result->run, id));
+  archive_end(&zip);
 }

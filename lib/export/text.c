@@ -226,7 +226,7 @@ static void print_row(const struct table *table, const struct row *row, struct t
 
 /* ---- below the table --------------------------------------------------------------------- */
 
-static void print_undefined(const struct result *result, struct text *out) {
+void print_undefined_places(const struct result *result, struct text *out) {
   const struct graph *graph = &result->net->graph;
   for (size_t i = 0; i < result->undefined.count; i++) {
     const struct undefined *at = &result->undefined.at[i];
@@ -260,5 +260,5 @@ void export_text(const struct result *result, struct text *out) {
       text_printf(out, "... (%zu more; --all shows them)\n", table.left_out);
     print_row(&table, &table.rows.at[i], out);
   }
-  print_undefined(result, out);
+  print_undefined_places(result, out);
 }

@@ -22,6 +22,9 @@ typedef void dgetrf_fn(const int *m, const int *n, double *a, const int *lda, in
                        int *info);
 typedef void dpotrf_fn(const char *upper, const int *n, double *a, const int *lda, int *info,
                        size_t upper_size);
+typedef void dsyev_fn(const char *vectors, const char *upper, const int *n, double *a,
+                      const int *lda, double *values, double *room, const int *room_size, int *info,
+                      size_t vectors_size, size_t upper_size);
 
 /* The library's entries; NULL what it lacks. */
 struct library {
@@ -29,6 +32,7 @@ struct library {
   dtrsm_fn *dtrsm;
   dgetrf_fn *dgetrf;
   dpotrf_fn *dpotrf;
+  dsyev_fn *dsyev;
   char *(*config)(void), *(*corename)(void);
   void (*set_threads)(int count);
   char description[80];
@@ -41,6 +45,7 @@ static const struct {
                {"dtrsm_", offsetof(struct library, dtrsm)},
                {"dgetrf_", offsetof(struct library, dgetrf)},
                {"dpotrf_", offsetof(struct library, dpotrf)},
+               {"dsyev_", offsetof(struct library, dsyev)},
                {"openblas_get_config", offsetof(struct library, config)},
                {"openblas_get_corename", offsetof(struct library, corename)},
                {"openblas_set_num_threads", offsetof(struct library, set_threads)}};
@@ -421,4 +426,63 @@ bool cholesky_factor(size_t n, double *a) {
   int info;
   library.dpotrf("U", &in, a, &in, &info, 1); /* the lower triangle, seen by Fortran */
   return info == 0;
+}
+
+/* ---- eigenvalues ------------------------------------------------------------------------- */
+
+/* Turns axes i and k so that a[i][k] becomes 0.  (Golub and Van Loan, Matrix Computations, 8.5) */
+static void rotate(size_t n, double *a, size_t i, size_t k) {
+  const double off = a[i * n + k], theta = (a[k * n + k] - a[i * n + i]) / (2 * off);
+  const double t = (theta < 0 ? -1 : 1) / (fabs(theta) + hypot(theta, 1));
+  const double c = 1 / hypot(t, 1), s = t * c;
+  for (size_t j = 0; j < n; j++) {
+    const double x = a[j * n + i], y = a[j * n + k];
+    if (j == i || j == k) continue;
+    a[j * n + i] = a[i * n + j] = c * x - s * y;
+    a[j * n + k] = a[k * n + j] = s * x + c * y;
+  }
+  a[i * n + i] -= t * off;
+  a[k * n + k] += t * off;
+  a[i * n + k] = a[k * n + i] = 0;
+}
+
+/* Jacobi's method: sweeps over all pairs, until what is off the diagonal does not count. */
+static bool eigenvalues_plain(size_t n, double *a) {
+  enum { SWEEPS = 60 };
+  for (size_t i = 0; i < n; i++)
+    for (size_t k = i + 1; k < n; k++) a[i * n + k] = a[k * n + i];
+  for (int sweep = 0; sweep < SWEEPS; sweep++) {
+    bool done = true;
+    for (size_t i = 0; i < n; i++)
+      for (size_t k = i + 1; k < n; k++) {
+        const double small = 0x1p-54 * hypot(a[i * n + i], a[k * n + k]);
+        if (fabs(a[i * n + k]) <= small) continue; /* NaN goes on, and never ends */
+        rotate(n, a, i, k);
+        done = false;
+      }
+    if (done) return true;
+  }
+  return false;
+}
+
+static void sort_ascending(size_t n, double *at) {
+  for (size_t i = 1; i < n; i++)
+    for (size_t k = i; k > 0 && at[k - 1] > at[k]; k--) swap_numbers(&at[k - 1], &at[k]);
+}
+
+enum { JACOBI = 30 }; /* times n^3: the multiply-adds of its sweeps, more or less */
+
+bool symmetric_eigenvalues(size_t n, double *a, double *values, double *room) {
+  for (size_t i = 0; i < n * n; i++)
+    if (!isfinite(a[i])) return false;
+  if (wants_library(n, n, JACOBI * n) && fits_int(3 * n) && open_blas()->dsyev) {
+    const int in = (int)n, room_size = 3 * in;
+    int info;
+    library.dsyev("N", "U", &in, a, &in, values, room, &room_size, &info, 1, 1);
+    return info == 0;
+  }
+  if (!eigenvalues_plain(n, a)) return false;
+  for (size_t i = 0; i < n; i++) values[i] = a[i * n + i];
+  sort_ascending(n, values);
+  return true;
 }

@@ -45,6 +45,10 @@ struct triangle {
  * t' x = b. */
 void triangle_solve(struct triangle t, bool transposed, size_t n, size_t m, double *b, size_t ldb);
 
+/* The eigenvalues of a symmetric matrix, ascending, of which only the lower triangle is read.
+ * Overwrites a; `room` has 3 n doubles.  False where they cannot be computed: a is not finite. */
+bool symmetric_eigenvalues(size_t n, double *a, double *values, double *room);
+
 /* What serves large products, "OpenBLAS 0.3.21 Zen"; opens it. */
 const char *blas_description(void);
 

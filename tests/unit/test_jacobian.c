@@ -20,7 +20,7 @@ static const double *jacobian_of(const char *of, const char *by) {
 }
 
 static bool try_hessian(const char *of, const char *a, const char *b) {
-  return hessian_make(&jacobian, &arena, &report, &net.graph, &net.words, id(of), NODE_NONE, id(a),
+  return hessian_make(&jacobian, &arena, &report, &net.graph, &net.words, id(of), NULL, id(a),
                       id(b));
 }
 
@@ -243,7 +243,7 @@ static void test_second_derivatives_of_upstream_times_output(void **state) {
   (void)state;
   load("bpgraph: 1\ninputs: {x: [1, 2]}\nnodes: {y: x ** 3}\nupstream: [2, 5]\n");
   assert_true(hessian_make(&jacobian, &arena, &report, &net.graph, &net.words, id("y"),
-                           net.upstream, id("x"), id("x")));
+                           graph_node(&net.graph, net.upstream)->value, id("x"), id("x")));
   assert_entries(compute(), 4, (const double[]){12, 0, 0, 60});
 }
 
