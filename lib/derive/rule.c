@@ -424,6 +424,15 @@ void rules_init(struct rules *rules, struct graph *graph, const struct vocabular
                                 .context = rules};
 }
 
+/* Where nothing was broadcast, there is nothing to be summed: on scalars, that would cost more than
+ * all else that the rule computes. */
+static node_id skip_idle(const struct graph *graph, node_id id) {
+  const struct node *node = graph_node(graph, id);
+  if (!node->op || node->op->algebra != ALGEBRA_SUM_TO) return id;
+  const node_id input = graph_inputs(graph, node)[0];
+  return graph_node(graph, input)->shape == node->shape ? input : id;
+}
+
 enum derived derive_input(struct rules *rules, node_id node, unsigned input, node_id upstream,
                           node_id *gradient) {
   struct graph *graph = rules->scope.graph;
@@ -435,7 +444,10 @@ enum derived derive_input(struct rules *rules, node_id node, unsigned input, nod
   const struct mark mark = graph_node(graph, node)->mark;
   *gradient = lower_rule(rules, find_rule(rules, &op->rules[op->most == OP_ANY ? 0 : input]));
   mark_new(graph, first, mark);
-  if (*gradient != NODE_NONE) return DERIVED_NODE;
+  if (*gradient != NODE_NONE) {
+    *gradient = skip_idle(graph, *gradient);
+    return DERIVED_NODE;
+  }
   report_see(graph->report, mark, "in the derivative of %s by %s", op->name,
              op_input_name(op, input));
   return DERIVED_FAILED;
