@@ -19,8 +19,8 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
 
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMAS = {"net": ROOT / "schemas/net.schema.json", "result": ROOT / "schemas/result.schema.json",
-           "ops": ROOT / "schemas/ops.schema.json", "check": ROOT / "schemas/check.schema.json"}
+SCHEMAS = {name: ROOT / f"schemas/{name}.schema.json"
+           for name in ("net", "result", "ops", "check", "jacobian", "hessian")}
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 TOO_BIG_TO_PRINT = ["big-product.yaml"]
 SECONDS = 120

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "engine/jacobian.h"
+#include "tensor/blas.h"
 
 static struct jacobian jacobian;
 
@@ -263,6 +264,69 @@ static void test_nodes_that_depend_on_each_other_are_refused(void **state) {
   assert_entries(hessian_of("L", "s", "s"), 4, (const double[4]){0});
 }
 
+static void test_products_with_vectors(void **state) {
+  (void)state;
+  load("bpgraph: 1\ninputs: {x: {linspace: {start: 0.5, stop: 2, num: 40}}}\n"
+       "nodes: {L: sum(x ** 3) + sum(x) ** 2}\n");
+  double vector[40], product[40], sum = 0;
+  const double *x = graph_node(&net.graph, id("x"))->value;
+  for (size_t i = 0; i < 40; i++) sum += vector[i] = cos((double)i);
+  assert_true(
+      product_make(&jacobian, &arena, &report, &net.graph, &net.words, id("L"), NULL, id("x")));
+  assert_true(product_compute(&jacobian, vector, product));
+  for (size_t i = 0; i < 40; i++)
+    assert_entries(product + i, 1, (double[]){6 * x[i] * vector[i] + 2 * sum});
+}
+
+static void test_a_product_needs_no_hessian(void **state) {
+  (void)state;
+  load("bpgraph: 1\ninputs: {x: {ones: [100000]}}\nnodes: {L: sum(x ** 3)}\n");
+  double *vector = ARENA_ARRAY(&arena, double, 200000), *product = vector + 100000;
+  for (size_t i = 0; i < 100000; i++) vector[i] = (double)i;
+  assert_false(try_hessian("L", "x", "x")); /* 80 GB */
+  assert_true(
+      product_make(&jacobian, &arena, &report, &net.graph, &net.words, id("L"), NULL, id("x")));
+  assert_true(product_compute(&jacobian, vector, product));
+  for (size_t i = 0; i < 100000; i++) assert_true(product[i] == 6 * vector[i]);
+}
+
+static void test_ops_without_a_second_derivative_are_named(void **state) {
+  (void)state;
+  load("bpgraph: 1\ninputs: {x: [1, 2]}\nnodes: {s: tanh(x), L: sum(s)}\n");
+  struct node *node = &net.graph.nodes.at[id("s")];
+  struct op once = *node->op;
+  once.once = true;
+  node->op = &once;
+  assert_false(try_hessian("L", "x", "x"));
+  assert_int_equal(said(521), 1);
+  assert_string_equal(report.messages.at[0].text, "tanh can be differentiated only once");
+  assert_int_equal(report.messages.at[0].mark.start, node->mark.start);
+  assert_true(try_hessian("L", "s", "s")); /* it is not in between */
+}
+
+/* ---- eigenvalues ----------------------------------------------------------------------------- */
+
+/* Of -1, 2, -1 on three diagonals they are 2 - 2 cos(k pi / (n + 1)); by plain loops where the
+ * matrix is small, by LAPACK where it is large. */
+static void test_eigenvalues(void **state) {
+  (void)state;
+  static const size_t sizes[] = {1, 2, 5, 20, 32, 33, 64};
+  for (size_t s = 0; s < COUNT_OF(sizes); s++) {
+    const size_t n = sizes[s];
+    double *a = ARENA_ARRAY(&arena, double, n *n), *values = ARENA_ARRAY(&arena, double, n);
+    double *room = ARENA_ARRAY(&arena, double, 3 * n);
+    for (size_t i = 0; i < n; i++)
+      for (size_t k = 0; k < n; k++)
+        a[i * n + k] = k > i ? 1e3 : i == k ? 2 : -(double)(i == k + 1);
+    assert_true(symmetric_eigenvalues(n, a, values, room));
+    for (size_t k = 0; k < n; k++)
+      assert_true(fabs(values[k] - (2 - 2 * cos(acos(-1) * (double)(k + 1) / (double)(n + 1)))) <
+                  1e-13);
+  }
+  double a[4] = {1, NAN, NAN, 1}, values[2], room[6];
+  assert_false(symmetric_eigenvalues(2, a, values, room));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_rows_are_entries_of_p),
@@ -278,6 +342,10 @@ int main(void) {
       TEST(test_second_derivatives_of_upstream_times_output),
       TEST(test_linear_functions_have_none),
       TEST(test_nodes_that_depend_on_each_other_are_refused),
+      TEST(test_products_with_vectors),
+      TEST(test_a_product_needs_no_hessian),
+      TEST(test_ops_without_a_second_derivative_are_named),
+      TEST(test_eigenvalues),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
