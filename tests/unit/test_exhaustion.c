@@ -67,6 +67,13 @@ static const char good[] = "bpgraph: 1\n"
 static const char zipped[] = "bpgraph: 1\ninputs: {m: {file: examples/data/model.npz, key: b}}\n"
                              "nodes: {L: sum(m)}\n";
 
+static const char curved[] =
+    "bpgraph: 1\ntitle: curved\ninputs: {x: [[1, 2, 3], [-1, 0, 1]], k: 2}\n"
+    "parameters: {W: [[1, 0.5], [2, -1], [0, 3]]}\n"
+    "functions:\n  f: {inputs: [a], nodes: {t: tanh(a)}, output: t,\n"
+    "      backward: {a: upstream * (1 - t ** 2)}}\n"
+    "nodes: {y: elu(k * x @ W), L: sum(y ** 2) + sum(f(x))}\noutput: L\n";
+
 static const char bad[] =
     "bpgraph: 1\ninptus: 1\ninputs: {x: [1, [2]], y: 1_000, 1a: 2, f: {file: nowhere.npy}}\n"
     "nodes: {a: b, b: a, c: foo(x), d: x +, e: y @ [1], f: 2, g: 'relu(y, axis=1)'}\n";
@@ -175,6 +182,23 @@ static void test_a_check_of_an_invalid_net(void **state) {
   check_every_verdict(no_claim, false);
 }
 
+static void export_matrices(bp_matrices *matrices, struct outcome *out) {
+  static const char *const formats[] = {"text", "json", "npz"};
+  if (!matrices) out->evaluated = false;
+  for (size_t i = 0; matrices && i < COUNT_OF(formats) && out->exported != SIZE_MAX; i++)
+    if (!bp_matrices_export(matrices, formats[i], drop, &out->exported)) out->exported = SIZE_MAX;
+  bp_matrices_free(matrices);
+}
+
+/* Jacobians by rows and by columns; a Hessian, and one times a vector. */
+static void differentiate(bp_net *net, struct outcome *out) {
+  export_matrices(bp_jacobian(net, &(bp_jacobian_options){.of = "y", .wrt = "x"}), out);
+  export_matrices(bp_jacobian(net, &(bp_jacobian_options){.of = "y", .wrt = "k"}), out);
+  export_matrices(bp_hessian(net, &(bp_hessian_options){.wrt = "x,W"}), out);
+  export_matrices(
+      bp_hessian(net, &(bp_hessian_options){.wrt = "x", .times = "[[1, 2, 3], [4, 5, 6]]"}), out);
+}
+
 /* Everything from text to output files, with allocation `at` failing. */
 static struct outcome try(const char *text, size_t at, bool from_then_on) {
   struct outcome out = {.worst = BP_FAILURE};
@@ -183,6 +207,7 @@ static struct outcome try(const char *text, size_t at, bool from_then_on) {
   asked = 0, failing = at, for_good = from_then_on;
   bp_net *net = bp_net_parse("net.yaml", text, strlen(text), &options);
   if (net && bp_net_ok(net)) evaluate(net, true, &out);
+  if (out.evaluated && text == curved) differentiate(net, &out);
   if (net) {
     for (size_t i = 0; i < bp_message_count(net); i++)
       if (!bp_message_text(net, i)[0] || !bp_message_print(net, i, true)[0]) abort();
@@ -220,6 +245,11 @@ static void test_a_good_net(void **state) {
   check_every_allocation(good, true, BP_FAILURE);
 }
 
+static void test_jacobians_and_hessians(void **state) {
+  (void)state;
+  check_every_allocation(curved, true, BP_FAILURE);
+}
+
 static void test_an_archive(void **state) {
   (void)state;
   check_every_allocation(zipped, true, BP_ERROR); /* minizip says not why it cannot open one */
@@ -238,6 +268,7 @@ static void test_a_net_that_is_no_yaml(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_good_net),
+      cmocka_unit_test(test_jacobians_and_hessians),
       cmocka_unit_test(test_an_archive),
       cmocka_unit_test(test_a_net_full_of_faults),
       cmocka_unit_test(test_a_net_that_is_no_yaml),
