@@ -15,7 +15,7 @@ A file of tests/wrong says under `x-expected`, which bpgraph ignores, what is to
 
 All its other claims are right, and so is every claim of tests/right.  The table is
 tests/wrong/RESULTS.md.  It is an error if a slip is not caught, if it is laid at the door of
-another claim, if a right claim is called wrong, if fewer than ENOUGH slips get their diagnosis
+another claim, if a right claim or backprop itself is called wrong, if fewer than ENOUGH slips get their diagnosis
 and no other, or if the table has changed.
 """
 import glob
@@ -145,6 +145,14 @@ def judge_right(net):
             for key, claim in verdicts(net).items() if claim["verdict"] != "right"]
 
 
+def judge_backprop(expected, net):
+    """Backprop itself is right, but where a function's author has a slip in its backward."""
+    if any(claim.startswith("functions/") for claim in expected.diagnoses):
+        return []
+    return [f"the gradient of {each['node']} is right, but called wrong"
+            for each in net["backprop"] if each["verdict"] == "wrong"]
+
+
 def table(rows, right):
     """The text of RESULTS.md."""
     diagnosed = sum(row[3] != "none" and row[5] == "exact" for row in rows)
@@ -178,6 +186,7 @@ def judge_program(program, write):
             found = judge_wrong(path, expected, net, rows)
         else:
             found = judge_right(net)
+        found += judge_backprop(expected, net) if net else []
         faults += [f"{os.path.relpath(path)}: {fault}" for fault in found]
     text, diagnosed = table(rows, right)
     if diagnosed < ENOUGH:
