@@ -274,7 +274,7 @@ OPS = {
     "elu": lambda x, alpha=1: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
     "erf": np.vectorize(math.erf, otypes=[float]),
     "clip": lambda x, min=-math.inf, max=math.inf: np.clip(x, min, max),
-    "hypot": np.hypot, "atan2": np.arctan2,
+    "hypot": np.hypot, "atan2": np.arctan2, "mod": np.mod,
     "less": np.less, "less_equal": np.less_equal, "greater": np.greater,
     "greater_equal": np.greater_equal, "equal": np.equal, "not_equal": np.not_equal,
     "where": lambda condition, a, b: np.where(condition != 0, a, b),
