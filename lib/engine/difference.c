@@ -18,7 +18,7 @@ enum {
       -17,       /* of the plain central difference, as a power of two; relative to max(|x|, 1) */
   HALVINGS = 34, /* of the first step, until x counts as a kink */
   LEVELS = 10,   /* of an extrapolation */
-  STARTS = 4,    /* of extrapolations, until two agree with one another but not with the claim */
+  STARTS = 7,    /* of extrapolations, until one agrees with the claim */
   SHORTER = 16   /* the steps of the next one are shorter by this factor */
 };
 
@@ -170,17 +170,26 @@ static struct estimate confirm(const struct estimate *a, const struct estimate *
   return best;
 }
 
+/* Whether two estimates cannot both be true: one was led astray. */
+static bool contradict(const struct estimate *a, const struct estimate *b) {
+  const double size = fmax(fabs(a->value), fabs(b->value));
+  return fabs(a->value - b->value) > MARGIN * (a->error + b->error) + RESOLVED * size;
+}
+
 /* At a smooth point, from first steps of h; then from shorter ones, which a singularity nearby does
- * not disturb, though rounding does. */
+ * not disturb, though rounding does.  All have their say before a claim is called wrong: long steps
+ * over a pole, or over many turns of a sine, may agree with one another and be far off. */
 static void judge_smooth(const struct probe *probe, double h, double claimed,
                          struct difference *out) {
   const struct differences *d = probe->d;
   struct estimate best = {NAN, INFINITY}, before = best;
-  for (int i = 0; i < STARTS && !differs(d, &best, claimed); i++, h /= SHORTER) {
+  for (int i = 0; i < STARTS; i++, h /= SHORTER) {
     const struct estimate now = extrapolate(probe, h), both = confirm(&before, &now);
+    const bool settled = differs(d, &best, claimed); /* unless the best was led astray */
     set_measured(out, &now);
-    if (agrees(d, &now, claimed)) return;
-    if (i > 0 && both.error < best.error) best = both;
+    if (agrees(d, &now, claimed) && (!settled || contradict(&now, &best))) return;
+    const bool astray = is_resolved(d, &both, both.value) && contradict(&both, &best);
+    if (i > 0 && (settled ? astray : both.error < best.error)) best = both;
     before = now;
   }
   set_measured(out, &best);
