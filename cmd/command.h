@@ -33,6 +33,9 @@ struct arguments {
   const char *gradients, *rtol, *atol, *points, *seed, *numeric; /* of check */
   const char *times;                                             /* of hessian */
   bool all, strict, help, no_gradients, mutants, nets_only;
+  const char *style, *palette, *show, *level, *collapse, *focus, *depth, *between; /* of render */
+  const char *max_nodes, *seconds;
+  bool legend, no_legend;
   bool color; /* messages may be coloured */
 };
 
@@ -43,8 +46,8 @@ struct command {
   enum status (*run)(const struct command *command, const struct arguments *arguments);
 };
 
-extern const struct command command_eval, command_check, command_jacobian, command_hessian,
-    command_ops, command_schema, command_explain;
+extern const struct command command_eval, command_render, command_check, command_jacobian,
+    command_hessian, command_ops, command_schema, command_explain;
 
 /* ---- what commands share ----------------------------------------------------------------- */
 

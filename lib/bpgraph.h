@@ -236,6 +236,37 @@ BP_API const double *bp_hessian_eigenvalues(const bp_matrices *matrices, size_t 
 BP_API bool bp_matrices_export(const bp_matrices *matrices, const char *format, bp_write *write,
                                void *user);
 
+/* ---- pictures -------------------------------------------------------------------------- */
+
+typedef struct bp_picture bp_picture;
+
+/* As the options of `bpgraph render`; what is NULL or 0 has its default. */
+typedef struct bp_picture_options {
+  const char *style;    /* "wires": op circles, values on the wires; "boxes"; "compact" */
+  const char *palette;  /* "default", "classic" */
+  const char *show;     /* of value, gradient, local, contribution, shape: with commas between */
+  const char *level;    /* "ops": every op; "names": the author's nodes; NULL: by their number */
+  const char *collapse; /* calls or functions that become one node: "h,layer" */
+  const char *focus;    /* a node around which to draw, */
+  int depth;            /*   so many edges away; below 0: 2 */
+  const char *between;  /* "A,B": only what lies on the ways from A to B */
+  size_t max_nodes;     /* that may be drawn; 0: 2000 */
+  double seconds;       /* that laying out an image may take; 0: 60 */
+} bp_picture_options;
+
+/* Makes the picture of a result, which must have been asked for with `all`.  NULL after an error
+ * message: an option makes no sense, or too many nodes would be drawn.  `options` may be NULL.  Free
+ * with bp_picture_free, before the result. */
+BP_API bp_picture *bp_picture_make(bp_result *result, const bp_picture_options *options);
+
+/* Draws it as "dot", "svg", "png" or "pdf"; with `legend`, title and legend are part of it.  The
+ * bytes live as long as the picture.  NULL after a message: the `dot` program that draws images
+ * (found by PATH) is missing, has failed or has taken too long; or when there is no such format. */
+BP_API const char *bp_picture_draw(bp_picture *picture, const char *format, bool legend,
+                                   size_t *size);
+
+BP_API void bp_picture_free(bp_picture *picture);
+
 /* ---- the rest -------------------------------------------------------------------------- */
 
 /* The library's version: "0.1.0". */

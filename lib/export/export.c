@@ -75,6 +75,15 @@ bool is_default_attr(const struct attr_spec *spec, const struct attr *attr) {
   }
 }
 
+void print_settings(const struct node *node, const char *before, struct text *out) {
+  for (size_t i = 0; i < op_attr_count(node->op); i++) {
+    if (is_default_attr(&node->op->attrs[i], &node->attr[i])) continue;
+    text_printf(out, "%s%s=", before, node->op->attrs[i].name);
+    print_attr_value(&node->op->attrs[i], &node->attr[i], out);
+    before = ", ";
+  }
+}
+
 void print_definition(const struct result *result, node_id id, struct text *out) {
   const struct graph *graph = &result->net->graph;
   const struct node *node = graph_node(graph, id);
@@ -88,10 +97,6 @@ void print_definition(const struct result *result, node_id id, struct text *out)
     if (k) text_puts(out, ", ");
     graph_print_name(graph, inputs[k], out);
   }
-  for (size_t i = 0; i < op_attr_count(node->op); i++)
-    if (!is_default_attr(&node->op->attrs[i], &node->attr[i])) {
-      text_printf(out, ", %s=", node->op->attrs[i].name);
-      print_attr_value(&node->op->attrs[i], &node->attr[i], out);
-    }
+  print_settings(node, ", ", out);
   text_char(out, ')');
 }

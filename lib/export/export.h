@@ -26,6 +26,10 @@ void print_undefined_places(const struct result *result, struct text *out);
 void json_undefined(const struct result *result, struct text *out);
 void json_warnings(const struct result *result, struct text *out);
 
+/* Writes the attributes that do not hold their defaults: "axis=0, keepdims=true", with `before` in
+ * front of the first. */
+void print_settings(const struct node *node, const char *before, struct text *out);
+
 /* Writes an attribute's value as an expression has it: [1, 2], true, "ij->ji". */
 void print_attr_value(const struct attr_spec *spec, const struct attr *attr, struct text *out);
 

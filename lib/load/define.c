@@ -302,6 +302,7 @@ bool emit_expression(struct net *net, tree_id id) {
   }
   struct spelled s = read_spelled(net, id);
   if (s.twice) return false;
+  net->has_captions |= s.label != TREE_NONE || s.description != TREE_NONE;
   if (s.expr != TREE_NONE && s.op != TREE_NONE)
     return fail_at(net, s.op - 1, BP(WRONG_KIND), "a node has either 'op' or 'expr'");
   if (s.expr != TREE_NONE) return emit_expr_mapping(net, id, &s);

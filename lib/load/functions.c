@@ -612,6 +612,7 @@ static enum outcome call_function(struct net *net, struct scope *scope, struct f
   unsigned calls = net->group_calls;
   function->open = true;
   net->calls_open++;
+  const node_id first = (node_id)net->graph.nodes.count;
   node_id id = lower_body(&instance, inputs, name);
   net->calls_open--;
   function->open = false;
@@ -623,8 +624,16 @@ static enum outcome call_function(struct net *net, struct scope *scope, struct f
   *out = make_node(id, name->mark, name->text);
   if (id == NODE_NONE) return OUTCOME_FAILED;
   if (!net->graph.building_backward)
-    *vec_push(net->arena, &net->calls_made) = (struct call_site){
-        function, instance.group, instance.values, instance.body, id, name->mark};
+    *vec_push(net->arena, &net->calls_made) =
+        (struct call_site){.function = function,
+                           .name = instance.group,
+                           .name_size = instance.group_size,
+                           .locals = instance.values,
+                           .body = instance.body,
+                           .output = id,
+                           .mark = name->mark,
+                           .first = first,
+                           .end = (node_id)net->graph.nodes.count};
   return OUTCOME_DONE;
 }
 

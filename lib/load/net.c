@@ -382,6 +382,25 @@ static const char *read_text(struct net *net, tree_id id, const char *what) {
   return NULL;
 }
 
+/* Takes up what definitions say of themselves: `label` and `description`. */
+static void read_captions(struct net *net) {
+  const struct tree *tree = &net->tree;
+  for (size_t i = 0; net->has_captions && i < net->definitions.count; i++) {
+    const struct definition *definition = &net->definitions.at[i];
+    tree_id value = tree_next(tree, definition->key);
+    if (definition->state != STATE_BUILT || tree_at(tree, value)->kind != TREE_MAPPING) continue;
+    struct caption caption = {.node = definition->node};
+    for (tree_id key = tree_first(tree, value); key != TREE_NONE;) {
+      tree_id text = tree_next(tree, key);
+      if (tree_is(tree, key, "label")) caption.label = read_text(net, text, "label");
+      if (tree_is(tree, key, "description"))
+        caption.description = read_text(net, text, "description");
+      key = tree_next(tree, text);
+    }
+    if (caption.label || caption.description) *vec_push(net->arena, &net->captions) = caption;
+  }
+}
+
 /* The node that a scalar names; NODE_NONE after a report, or when its definition has failed. */
 static node_id read_node_name(struct net *net, tree_id id) {
   struct mark mark = tree_mark(&net->tree, id);
@@ -585,6 +604,7 @@ static void read_net(struct net *net, const struct load_options *options) {
   for (size_t i = 0; i < options->set_count; i++) take_set(net, options->sets[i]);
   define_all(net);
   complete_derivatives(net);
+  read_captions(net);
   if (top[TOP_NODES] != TREE_NONE) read_output(net, top[TOP_OUTPUT], top[TOP_NODES] - 1);
   read_upstream(net, top[TOP_UPSTREAM]);
   read_wrt(net, top[TOP_WRT]);

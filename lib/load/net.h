@@ -25,11 +25,13 @@ struct claims;
 /* A call of a function of the file. */
 struct call_site {
   const struct function *function;
-  const char *name;      /* what its nodes are named after */
+  const char *name; /* what its nodes are named after; no NUL follows */
+  size_t name_size;
   const node_id *locals; /* the nodes of its inputs and inner nodes, in the function's order */
   node_id body;          /* its value before the author's own rules come in */
   node_id output;        /* its value: the same as body where there are none */
   struct mark mark;      /* the function's name in the call */
+  node_id first, end;    /* what its body was lowered into; and the calls in it stand before it */
 };
 
 /* A name of the file and what it stands for.  (The name itself is net.names.entries.at[i].) */
@@ -52,6 +54,12 @@ struct waiting {
 struct setting {
   uint32_t definition;
   const char *value;
+};
+
+/* What the author wants a node to be called on pictures, and what it is; either may be NULL. */
+struct caption {
+  node_id node;
+  const char *label, *description;
 };
 
 /* A definition that waits for another. */
@@ -86,10 +94,12 @@ struct net {
   VEC(struct wait) waits;
   VEC(struct waiting) waiting;
   VEC(struct setting) settings;
-  VEC(const char *) files; /* the data files that were read */
-  struct map lost;         /* words of names that could not be taken up: see report_undefined */
-  bool incomplete;         /* some keys are no names */
-  bool doubtful;           /* some names could not be taken up at all */
+  VEC(struct caption) captions; /* in the order of the file */
+  bool has_captions;            /* some definition has a label or a description */
+  VEC(const char *) files;      /* the data files that were read */
+  struct map lost; /* words of names that could not be taken up: see report_undefined */
+  bool incomplete; /* some keys are no names */
+  bool doubtful;   /* some names could not be taken up at all */
   VEC(struct function *) functions;
   struct map function_names; /* name -> index into functions */
   VEC(struct call_site) calls_made;

@@ -699,6 +699,7 @@ static bool emit_mapping(struct net *net, tree_id id) {
     }
     emit_call(net, sources[source].op.name, arguments, tree_mark(&net->tree, found[source]));
   }
+  net->has_captions |= found[SOURCES + 4] != TREE_NONE || found[SOURCES + 5] != TREE_NONE;
   tree_id shape = found[SOURCES + 2];
   if (!fine || shape == TREE_NONE) return fine;
   if (!emit_constant(net, shape)) return false;

@@ -1,0 +1,332 @@
+#include "export/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PROGRAM "dot" /* Graphviz's */
+
+enum {
+  COMPLAINTS_MOST = 1 << 20, /* bytes of standard error that are looked at */
+  COMPLAINT_MOST = 200,      /* characters of it that are shown */
+  MEMORY_MOST = 4            /* GB of address space */
+};
+
+/* A text that the program writes. */
+struct stream {
+  int file; /* -1: closed */
+  struct text text;
+};
+
+struct child {
+  struct report *report;
+  const char *format;
+  const char *splines; /* an argument */
+  pid_t process;
+  int input; /* a socket, since writing to it raises no signal; -1: closed */
+  struct stream image, complaints;
+  double deadline, seconds;
+  bool timed_out;
+};
+
+static bool fail(struct report *report, const char *format, ...) PRINTF_LIKE(2, 3);
+static bool fail(struct report *report, const char *format, ...) {
+  char why[512];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(why, sizeof why, format, arguments);
+  va_end(arguments);
+  report_add(report, (struct mark){0, 0}, BP(CANNOT_DRAW), why);
+  return false;
+}
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* ---- starting ---------------------------------------------------------------------------- */
+
+static void limit(int resource, rlim_t most) {
+  struct rlimit limits;
+  if (getrlimit(resource, &limits)) return;
+  if (limits.rlim_max != RLIM_INFINITY && limits.rlim_max < most) most = limits.rlim_max;
+  limits.rlim_cur = most;
+  setrlimit(resource, &limits);
+}
+
+/* In the child: becomes the program, or says through `told` why it cannot.  Between fork and exec
+ * nothing may be allocated. */
+static void become_program(const struct child *child, const int ends[3], int told) {
+  char type[16] = "-T";
+  strncat(type, child->format, sizeof type - strlen(type) - 1);
+  /* -v makes it say on standard error which fonts it found; points are 1/72 inch, and 192 pixels an
+   * inch are twice as many as a page has. */
+  const char *dpi = strcmp(child->format, "png") ? NULL : "-Gdpi=192";
+  char *const arguments[] = {(char *)PROGRAM,        (char *)"-v", type,
+                             (char *)child->splines, (char *)dpi,  NULL};
+  limit(RLIMIT_CPU, (rlim_t)ceil(child->seconds) + 1);
+  limit(RLIMIT_CORE, 0);
+  if (sizeof(rlim_t) > 4) limit(RLIMIT_AS, (rlim_t)MEMORY_MOST << 30);
+  for (int i = 0; i < 3; i++)
+    if (dup2(ends[i], i) < 0) _exit(127);
+  signal(SIGPIPE, SIG_DFL);
+  execvp(PROGRAM, arguments);
+  int error = errno;
+  while (write(told, &error, sizeof error) < 0 && errno == EINTR)
+    ;
+  _exit(127);
+}
+
+static void close_all(int *files, int count) {
+  for (int i = 0; i < count; i++)
+    if (files[i] >= 0) close(files[i]);
+}
+
+enum { MINE, OTHERS };
+
+/* What the child could not do, once it has become the program or died; 0 where all is well. */
+static int read_error(int told) {
+  int error = 0;
+  ssize_t size;
+  do size = read(told, &error, sizeof error);
+  while (size < 0 && errno == EINTR);
+  return size == (ssize_t)sizeof error ? error : 0;
+}
+
+/* Pipes and the socket, none of them on the numbers 0 to 2, closed on exec. */
+static bool open_channels(int input[2], int image[2], int complaints[2], int told[2]) {
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, input) || pipe(image) || pipe(complaints) || pipe(told))
+    return false;
+  int *const all[] = {input, image, complaints, told};
+  for (int i = 0; i < 8; i++) {
+    int *file = &all[i / 2][i % 2];
+    int higher = fcntl(*file, F_DUPFD_CLOEXEC, 3);
+    if (higher < 0) return false;
+    close(*file);
+    *file = higher;
+  }
+  return true;
+}
+
+static bool start(struct child *child) {
+  int input[2] = {-1, -1}, image[2] = {-1, -1}, complaints[2] = {-1, -1}, told[2] = {-1, -1};
+  bool open = open_channels(input, image, complaints, told);
+  child->process = open ? fork() : -1;
+  if (!child->process)
+    become_program(child, (const int[]){input[OTHERS], image[1], complaints[1]}, told[1]);
+  int error = errno;
+  close_all((int[]){input[OTHERS], image[1], complaints[1], told[1]}, 4);
+  if (child->process < 0) {
+    close_all((int[]){input[MINE], image[0], complaints[0], told[0]}, 4);
+    return fail(child->report, "cannot start a process: %s", strerror(error));
+  }
+  child->input = input[MINE];
+  child->image.file = image[0];
+  child->complaints.file = complaints[0];
+  error = read_error(told[0]);
+  close(told[0]);
+  if (!error) return true;
+  while (waitpid(child->process, NULL, 0) < 0 && errno == EINTR)
+    ;
+  close_all((int[]){input[MINE], image[0], complaints[0]}, 3);
+  if (error == ENOENT)
+    fail(child->report, "the program '" PROGRAM "' is not found");
+  else
+    fail(child->report, "cannot start '" PROGRAM "': %s", strerror(error));
+  report_hint(child->report,
+              "install graphviz; --format " PROGRAM " writes its language without it");
+  return false;
+}
+
+/* ---- talking ----------------------------------------------------------------------------- */
+
+static void shut(int *file) {
+  if (*file >= 0) close(*file);
+  *file = -1;
+}
+
+/* Sends what the socket takes. */
+static void send_some(struct child *child, const char **bytes, size_t *size) {
+  ssize_t sent = send(child->input, *bytes, *size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return;
+  if (sent > 0) *bytes += sent, *size -= (size_t)sent;
+  if (sent <= 0 || !*size) shut(&child->input); /* it is gone: its status will say why */
+}
+
+static void read_some(struct stream *stream, size_t most) {
+  char bytes[1 << 16];
+  ssize_t size = read(stream->file, bytes, sizeof bytes);
+  if (size < 0 && errno == EINTR) return;
+  if (size <= 0)
+    shut(&stream->file);
+  else if (stream->text.count < most)
+    text_add(&stream->text, bytes, (size_t)size);
+}
+
+/* Hands the DOT on and takes the answer, until the program is done or its time is up. */
+static void talk(struct child *child, const char *dot, size_t size) {
+  if (!size) shut(&child->input);
+  while (child->image.file >= 0 || child->complaints.file >= 0) {
+    double left = child->deadline - now();
+    if (left <= 0) {
+      child->timed_out = true;
+      return;
+    }
+    struct pollfd files[3] = {{.fd = child->input, .events = POLLOUT},
+                              {.fd = child->image.file, .events = POLLIN},
+                              {.fd = child->complaints.file, .events = POLLIN}};
+    int wait = left > 1000 ? 1000000 : (int)(left * 1000) + 1;
+    if (poll(files, 3, wait) <= 0) continue;
+    if (files[0].revents) send_some(child, &dot, &size);
+    if (files[1].revents) read_some(&child->image, SIZE_MAX);
+    if (files[2].revents) read_some(&child->complaints, COMPLAINTS_MOST);
+  }
+}
+
+/* Ends the program if it has not ended; its status, or -1 where somebody else took it. */
+static int finish(struct child *child) {
+  int status = -1;
+  shut(&child->input);
+  shut(&child->image.file);
+  shut(&child->complaints.file);
+  if (child->timed_out) kill(child->process, SIGKILL);
+  while (waitpid(child->process, &status, 0) < 0)
+    if (errno != EINTR) return -1;
+  return status;
+}
+
+/* ---- judging ----------------------------------------------------------------------------- */
+
+/* The first line in which the program says what is wrong; with -v it says much else. */
+static const char *find_complaint(struct child *child) {
+  static const char *const signs[] = {"rror", "Format:", "There is no", "emory"};
+  const char *line = text_string(&child->complaints.text);
+  while (*line) {
+    size_t size = strcspn(line, "\n");
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+      const char *found = strstr(line, signs[i]);
+      if (found && found < line + size) return report_quote(child->report, line, size);
+    }
+    line += size + (line[size] == '\n');
+  }
+  return NULL;
+}
+
+static bool begins(const struct text *text, const char *with, size_t size) {
+  return text->count >= size && !memcmp(text->at, with, size);
+}
+
+/* Whether `with` stands among the last bytes. */
+static bool ends(const struct text *text, const char *with, size_t size) {
+  enum { LAST = 32 };
+  for (size_t i = 0; i < LAST && text->count >= size + i; i++)
+    if (!memcmp(text->at + text->count - size - i, with, size)) return true;
+  return false;
+}
+
+/* How images of each format begin and end. */
+static const struct {
+  const char *format, *begin, *end;
+  size_t begin_size, end_size;
+} marks[] = {{"svg", "<?xml", "</svg>", 5, 6},
+             {"png", "\x89PNG\r\n\x1a\n", "IEND\xae\x42\x60\x82", 8, 8},
+             {"pdf", "%PDF-", "%%EOF", 5, 5}};
+
+static bool is_whole(const struct child *child) {
+  for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+    if (!strcmp(marks[i].format, child->format))
+      return begins(&child->image.text, marks[i].begin, marks[i].begin_size) &&
+             ends(&child->image.text, marks[i].end, marks[i].end_size);
+  return false;
+}
+
+/* Whether the program could not route an edge, or left one out. */
+static bool has_lost_edge(struct child *child, int status) {
+  const char *complaints = text_string(&child->complaints.text);
+  return !child->timed_out && status != -1 && WIFEXITED(status) &&
+         (strstr(complaints, "Error: lost ") || strstr(complaints, "Error: in routesplines"));
+}
+
+static bool judge(struct child *child, int status) {
+  struct report *report = child->report;
+  if (child->timed_out || (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)) {
+    fail(report, "'" PROGRAM "' took more than %g seconds", child->seconds);
+    report_hint(report, "draw less: --level names, --focus, --between, --collapse; or allow more: "
+                        "--seconds");
+    return false;
+  }
+  const char *complaint = find_complaint(child);
+  if (status != -1 && WIFSIGNALED(status))
+    return fail(report, "'" PROGRAM "' was ended by signal %d%s%s", WTERMSIG(status),
+                complaint ? ": " : "", complaint ? complaint : "");
+  if (complaint && strstr(complaint, "Format:")) {
+    fail(report, "'" PROGRAM "' cannot write %s", child->format);
+    report_hint(report, "its list of plugins is missing: run '" PROGRAM " -c' as root");
+    return false;
+  }
+  if (strstr(text_string(&child->complaints.text), "fontname: unable to resolve")) {
+    fail(report, "'" PROGRAM "' finds no font: texts would be missing");
+    report_hint(report, "install a font, say fonts-liberation");
+    return false;
+  }
+  if (status > 0 || has_lost_edge(child, status))
+    return fail(report, "'" PROGRAM "' failed with status %d%s%s", WEXITSTATUS(status),
+                complaint ? ": " : "", complaint ? complaint : "");
+  return is_whole(child) ||
+         fail(report, "'" PROGRAM "' answered %zu bytes that are no whole %s%s%s",
+              child->image.text.count, child->format, complaint ? ": " : "",
+              complaint ? complaint : "");
+}
+
+/* Runs the program once; false after a report. */
+static bool run(struct child *child, struct arena *arena, const char *dot, size_t size,
+                int *status) {
+  text_init(&child->image.text, arena, NULL, NULL);
+  text_init(&child->complaints.text, arena, NULL, NULL);
+  if (!start(child)) return false;
+
+  /* Memory that runs out must not leave the program behind. */
+  jmp_buf guard, *const outer = arena->guard;
+  arena->guard = &guard;
+  volatile bool exhausted = true;
+  if (setjmp(guard) == 0) {
+    talk(child, dot, size);
+    exhausted = false;
+  }
+  arena->guard = outer;
+  child->timed_out = child->timed_out || exhausted;
+  *status = finish(child);
+  if (exhausted) arena_exhausted(arena);
+  return true;
+}
+
+bool image_draw(struct image *image, struct arena *arena, struct report *report, const char *format,
+                const char *dot, size_t size, double seconds) {
+  /* Its router of curves fails now and then; that of straight pieces hardly ever. */
+  static const char *const splines[] = {"-Gsplines=true", "-Gsplines=polyline", "-Gsplines=line"};
+  enum { TRIES = sizeof splines / sizeof *splines };
+  struct child child = {.report = report, .format = format, .seconds = seconds};
+  int status = -1;
+  child.deadline = now() + seconds;
+  for (int i = 0; i < TRIES; i++) {
+    child.splines = splines[i];
+    if (!run(&child, arena, dot, size, &status)) return false;
+    if (!has_lost_edge(&child, status)) break;
+  }
+  if (!judge(&child, status)) return false;
+  *image = (struct image){child.image.text.at, child.image.text.count};
+  return true;
+}
