@@ -5,6 +5,8 @@
 
 #include "check/diagnose.h"
 #include "check/judge.h"
+#include "check/mutate.h"
+#include "check/witness.h"
 
 static const char *const kind_names[CLAIM_KINDS] = {[CLAIM_VALUE] = "value",
                                                     [CLAIM_GRADIENT] = "gradient",
@@ -12,7 +14,7 @@ static const char *const kind_names[CLAIM_KINDS] = {[CLAIM_VALUE] = "value",
                                                     [CLAIM_JACOBIAN] = "jacobian",
                                                     [CLAIM_HESSIAN] = "hessian"};
 
-enum { ATTEMPTS_MOST = 20 };
+enum { ATTEMPTS_MOST = 20, NO_DECIMALS = 127 };
 
 const char *judge_name(const struct judge *judge, node_id id) {
   struct text text;
@@ -137,31 +139,86 @@ static size_t dims_size(const struct dims *dims) {
 
 enum { JACOBIAN_MOST = 1 << 27 }; /* entries: a GB */
 
-static bool prepare_jacobian(struct judge *judge, struct judged *judged) {
+static bool prepare_matrix(struct judge *judge, struct judged *judged) {
   const struct claim *claim = judged->claim;
-  size_t rows = shape_of(judge, claim->of)->size;
-  double entries = (double)rows * (double)shape_of(judge, claim->by)->size;
+  node_id by = claim->by == NODE_NONE ? claim->of : claim->by;
+  double entries = (double)shape_of(judge, claim->of)->size * (double)shape_of(judge, by)->size;
   if (entries > JACOBIAN_MOST) {
-    report_add(judge->net->report, claim->mark, BP(BAD_CLAIM),
-               "the Jacobian is too large to be judged");
+    report_add(judge->net->report, claim->mark, BP(BAD_CLAIM), "it is too large to be judged");
     return false;
   }
-  judged->unit = ARENA_ARRAY(judge->arena, double, rows + 1);
-  if (claim->of != claim->by) judged->local = make_local(judge, claim->by, claim->of, judged->unit);
-  return true;
+  struct net *net = judge->net;
+  judged->jacobian = ARENA_NEW(judge->arena, struct jacobian);
+  if (claim->kind == CLAIM_JACOBIAN)
+    return jacobian_make(judged->jacobian, judge->arena, net->report, &net->graph, &net->words,
+                         claim->of, by);
+  return hessian_make(judged->jacobian, judge->arena, net->report, &net->graph, &net->words,
+                      judge->result->plan.output, judge->result->upstream_node, claim->of, by);
+}
+
+/* How many decimals a number is written with (of 1.2e3: -2); NO_DECIMALS where it is no plain one. */
+static signed char written_decimals(const char *text, size_t size) {
+  size_t i = size && (*text == '-' || *text == '+'), digits = 0;
+  int decimals = 0, exponent = 0;
+  for (; i < size && text[i] >= '0' && text[i] <= '9'; i++) digits++;
+  if (i < size && text[i] == '.')
+    for (i++; i < size && text[i] >= '0' && text[i] <= '9'; i++) digits++, decimals++;
+  if (i < size && (text[i] == 'e' || text[i] == 'E')) {
+    bool negative = ++i < size && text[i] == '-';
+    if (i < size && (text[i] == '-' || text[i] == '+')) i++;
+    for (; i < size && text[i] >= '0' && text[i] <= '9' && exponent < 100; i++)
+      exponent = exponent * 10 + text[i] - '0';
+    if (negative) exponent = -exponent;
+  }
+  int all = decimals - exponent;
+  return (signed char)(i == size && digits && all >= -100 && all <= 100 ? all : NO_DECIMALS);
+}
+
+/* Notes the decimals of all numbers of a list, in its order; how many there were. */
+static size_t note_decimals(const struct tree *tree, tree_id id, signed char *to, size_t left) {
+  const struct tree_node *node = tree_at(tree, id);
+  if (node->kind == TREE_SCALAR) {
+    if (left) *to = written_decimals(tree_text(tree, id), node->size);
+    return left > 0;
+  }
+  size_t done = 0;
+  for (tree_id item = tree_first(tree, id); item != TREE_NONE; item = tree_next(tree, item))
+    done += note_decimals(tree, item, to + done, left - done);
+  return done;
+}
+
+static void prepare_decimals(struct judge *judge, struct judged *judged) {
+  const struct claim *claim = judged->claim;
+  if (claim->decimals == DECIMALS_NONE) return;
+  judged->decimals = ARENA_ARRAY(judge->arena, signed char, judged->size + 1);
+  int same = claim->decimals == DECIMALS_WRITTEN ? NO_DECIMALS : claim->decimals;
+  memset(judged->decimals, same, judged->size);
+  if (claim->decimals != DECIMALS_WRITTEN) return;
+  size_t found = note_decimals(&judge->net->tree, claim->value, judged->decimals, judged->size);
+  if (found == 1) memset(judged->decimals, judged->decimals[0], judged->size); /* spread */
 }
 
 static void prepare_truth(struct judge *judge, struct judged *judged) {
   const struct claim *claim = judged->claim;
   const struct run *run = &judge->result->run;
   const struct call_site *call = judged->call;
-  if (claim->kind == CLAIM_JACOBIAN) judged->skip = !prepare_jacobian(judge, judged);
+  if (claim->kind == CLAIM_JACOBIAN || claim->kind == CLAIM_HESSIAN)
+    judged->skip = !prepare_matrix(judge, judged);
   if (claim->kind == CLAIM_GRADIENT && call && claim->of != call->output && claim->of != call->body)
     judged->local = make_local(judge, claim->of, call->body, run_bar(run, call->output));
-  if (claim->kind == CLAIM_HESSIAN) judged->skip = true;
   struct dims dims = claim_dims(&judge->net->graph, claim->kind, claim->of, claim->by);
   judged->size = dims_size(&dims);
-  if (!judged->skip) judged->truth = ARENA_ARRAY(judge->arena, double, judged->size + 1);
+  if (judged->skip) return;
+  prepare_decimals(judge, judged);
+  judged->truth = ARENA_ARRAY(judge->arena, double, judged->size + 1);
+}
+
+/* The block's, or the defaults: those of double precision, or of single. */
+static void set_tolerances(struct judged *judged) {
+  const struct claims *claims = judged->formulas->claims;
+  const bool rough = judged->claim && judged->claim->rough;
+  judged->rtol = !isnan(claims->rtol) ? claims->rtol : rough ? 1.3e-6 : 1e-6;
+  judged->atol = !isnan(claims->atol) ? claims->atol : rough ? 1e-5 : 1e-9;
 }
 
 static void add_claim(struct judge *judge, struct formulas *formulas, const struct claim *claim) {
@@ -171,9 +228,8 @@ static void add_claim(struct judge *judge, struct formulas *formulas, const stru
                           .formulas = formulas,
                           .call = claims->call,
                           .judgement = judge->check->claims.count,
-                          .rtol = claims->rtol,
-                          .atol = claims->atol,
                           .zero = true};
+  set_tolerances(&judged);
   prepare_truth(judge, &judged);
   if (judged.skip) return;
   *vec_push(judge->arena, &judge->check->claims) =
@@ -212,9 +268,8 @@ static void add_rules(struct judge *judge, struct formulas *formulas,
                             .call = call,
                             .rule_input = input,
                             .judgement = judge->check->claims.count,
-                            .rtol = formulas->claims->rtol,
-                            .atol = formulas->claims->atol,
                             .zero = true};
+    set_tolerances(&judged);
     node_id from = call->locals[input];
     judged.size = shape_of(judge, from)->size;
     judged.truth = ARENA_ARRAY(judge->arena, double, judged.size + 1);
@@ -264,18 +319,18 @@ static void add_contributions(struct judge *judge, const struct claim *claim, do
   arena_release(judge->arena, part);
 }
 
-static void fill_jacobian(struct judge *judge, struct judged *judged) {
-  const struct claim *claim = judged->claim;
-  size_t rows = shape_of(judge, claim->of)->size, columns = shape_of(judge, claim->by)->size;
-  for (size_t row = 0; row < rows; row++) {
-    judged->unit[row] = 1;
-    double *to = judged->truth + row * columns;
-    if (claim->of == claim->by)
-      copy(to, judged->unit, columns);
-    else
-      copy_local(judged->local, to, columns);
-    judged->unit[row] = 0;
+/* At the net's point, which its run has to be moved to. */
+static void fill_matrix(struct judge *judge, struct judged *judged) {
+  const struct net *net = judge->net;
+  for (size_t i = 0; i < net->definitions.count; i++) {
+    const struct definition *definition = &net->definitions.at[i];
+    if (definition->section == SECTION_NODES) continue;
+    double *to = jacobian_start(judged->jacobian, definition->node);
+    const double *from = run_value(&judge->result->run, definition->node);
+    if (to && from) copy(to, from, shape_of(judge, definition->node)->size);
   }
+  if (jacobian_compute(judged->jacobian, judged->truth)) return;
+  for (size_t i = 0; i < judged->size; i++) judged->truth[i] = NAN;
 }
 
 static void fill_truth(struct judge *judge, struct judged *judged) {
@@ -293,7 +348,8 @@ static void fill_truth(struct judge *judge, struct judged *judged) {
       copy_local(judged->local, judged->truth, judged->size);
     break;
   case CLAIM_CONTRIBUTION: add_contributions(judge, claim, judged->truth); break;
-  case CLAIM_JACOBIAN: fill_jacobian(judge, judged); break;
+  case CLAIM_JACOBIAN:
+  case CLAIM_HESSIAN: fill_matrix(judge, judged); break;
   default: break;
   }
 }
@@ -320,15 +376,23 @@ struct sides judge_sides(struct judge *judge, struct judged *judged) {
 
 /* ---- judging ------------------------------------------------------------------------------- */
 
+/* Half a unit of the last digit written. */
+static double half_unit(int decimals) {
+  double half = 0.5;
+  for (; decimals > 0; decimals--) half /= 10;
+  for (; decimals < 0; decimals++) half *= 10;
+  return half;
+}
+
 double judge_room(const struct judged *judged, double claimed, double truth, size_t index) {
   double larger = fabs(claimed) > fabs(truth) ? fabs(claimed) : fabs(truth);
-  double room = judged->atol + judged->rtol * larger;
-  if (!judged->claim || judged->claim->decimals == DECIMALS_NONE) return room;
-  (void)index;
-  int decimals = judged->claim->decimals;
-  double half = 0.5;
-  for (int i = 0; i < decimals; i++) half /= 10;
-  return half * (1 + 1e-9) + 1e-15 * larger;
+  if (judged->decimals && judged->decimals[index] != NO_DECIMALS)
+    return half_unit(judged->decimals[index]) * (1 + 1e-9) + 1e-15 * larger;
+  return judged->atol + judged->rtol * larger;
+}
+
+bool judge_is_wrong(const struct judged *judged, double claimed, double truth, size_t index) {
+  return claimed != truth && !(fabs(claimed - truth) <= judge_room(judged, claimed, truth, index));
 }
 
 static void set_worst(struct judge *judge, struct judgement *judgement, const struct judged *judged,
@@ -373,6 +437,10 @@ static void judge_claim(struct judge *judge, struct judged *judged, size_t point
   bool first = judgement->points == 1, was_wrong = judgement->verdict == VERDICT_WRONG;
   /* The first point at which it is wrong is shown, else the one of the largest error. */
   bool show = first || (wrong && !was_wrong) || (!was_wrong && error > judgement->max_abs_error);
+  if (wrong && !point && witness_accepts(judge, judged, &sides)) {
+    judgement->note = "at a kink, between the derivatives of its two sides";
+    wrong = 0;
+  }
   if (wrong) judgement->verdict = VERDICT_WRONG;
   if (!show) return;
   judgement->max_abs_error = error;
@@ -499,6 +567,16 @@ static void note_zeros(struct judge *judge) {
   }
 }
 
+/* Puts a numerical difference beside each wrong gradient. */
+static void measure_wrong(struct judge *judge) {
+  for (size_t i = 0; i < judge->judged.count; i++) {
+    struct judgement *judgement = judgement_of(judge, &judge->judged.at[i]);
+    if (judgement->verdict == VERDICT_WRONG) witness_claim(judge, &judge->judged.at[i], judgement);
+  }
+  static const struct points here = {.count = 0};
+  judge_move(judge, &here, 0, 0);
+}
+
 bool check_net(struct check *check, struct arena *arena, struct net *net,
                const struct check_options *options) {
   *check = (struct check){.net = net, .arena = arena};
@@ -512,12 +590,20 @@ bool check_net(struct check *check, struct arena *arena, struct net *net,
     apply_options(&judge, net->claims.at[i]);
     add_block(&judge, net->claims.at[i]);
   }
+  if (options->gradients) {
+    struct claims *claims = (struct claims *)judge_claimed_file(&judge, options->gradients);
+    if (claims) apply_options(&judge, claims);
+    if (claims) add_block(&judge, claims);
+  }
   struct formulas *rules = new_formulas(&judge, judge_defaults(&judge));
   for (size_t i = 0; i < net->calls_made.count; i++)
     add_rules(&judge, rules, &net->calls_made.at[i]);
   judge_all(&judge);
   note_zeros(&judge);
   diagnose(&judge);
+  measure_wrong(&judge);
+  if (options->mutants) mutate_claims(&judge);
+  witness_backprop(&judge);
   count_verdicts(check);
   return !report_failed(net->report);
 }

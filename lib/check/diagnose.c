@@ -242,41 +242,113 @@ static bool has_evidence(const struct inquiry *inquiry, double k, const double *
   return inquiry->points > 1 || different > 1;
 }
 
-/* What a factor may stand for: a node that averages or sums over so many entries. */
+/* What a factor n may stand for: a node that brings n entries together, or has n as a constant. */
 struct count {
   node_id node;
-  bool averages, constant;
+  enum { COUNT_NONE, COUNT_SUM, COUNT_SPREAD, COUNT_CONSTANT, COUNT_MEAN } kind;
 };
 
-/* Whether a node of one input averages: 1 from above comes down as 1/n. */
-static bool find_count(struct inquiry *inquiry, double n, struct count *found) {
+static bool nearly(double a, double b) { return fabs(a - b) <= 1e-9 * fmax(fabs(a), fabs(b)); }
+
+static double sum_of(const double *at, size_t size) {
+  double sum = 0;
+  for (size_t i = 0; i < size; i++) sum += at[i];
+  return sum;
+}
+
+/* Whether an edge is linear with slope 1/n or n throughout, because of a constant n. */
+static bool scales(const double *flow, const double *bar, size_t size, double n) {
+  bool by = true, times = true;
+  for (size_t i = 0; i < size; i++) {
+    by = by && nearly(fabs(flow[i]) * n, fabs(bar[i]));
+    times = times && nearly(fabs(flow[i]), fabs(bar[i]) * n);
+  }
+  return size && (by || times);
+}
+
+static bool has_constant(const struct graph *graph, const struct node *node, double n) {
+  const node_id *inputs = graph_inputs(graph, node);
+  for (unsigned k = 0; k < node->count; k++) {
+    const struct node *input = graph_node(graph, inputs[k]);
+    bool fixed = input->role == ROLE_CONSTANT || input->role == ROLE_LITERAL;
+    if (fixed && input->shape->size == 1 &&
+        (fabs(*input->value) == n || fabs(*input->value) * n == 1))
+      return true;
+  }
+  return false;
+}
+
+/* Looks at the edge from the i-th node of the region to its input k. */
+static struct count count_at(struct inquiry *inquiry, size_t i, unsigned k, double n) {
   const struct graph *graph = graph_of(inquiry);
-  *found = (struct count){NODE_NONE, false, false};
+  node_id id = back_node(inquiry->back, i);
+  const struct node *node = node_at(inquiry, id);
+  const struct shape *y = node->shape, *x = node_at(inquiry, graph_inputs(graph, node)[k])->shape;
+  const double *bar = run_bar(&inquiry->judge->result->run, id);
+  struct count count = {id, COUNT_NONE};
+  bool reduces = (double)x->size == n * (double)y->size;
+  bool spreads = (double)y->size == n * (double)x->size;
+  bool constant = x == y && has_constant(graph, node, n);
+  if (!bar || !y->size || !(reduces || spreads || constant)) return count;
+  double *flow = arena_resize(inquiry->arena, NULL, (x->size + 1) * sizeof *flow);
+  result_contribution(inquiry->judge->result, id, k, false, flow);
+  double above = sum_of(bar, y->size), below = sum_of(flow, x->size);
+  if (reduces && nearly(above, below))
+    count.kind = COUNT_MEAN;
+  else if (reduces && nearly(above * n, below))
+    count.kind = COUNT_SUM;
+  else if (spreads && nearly(fabs(above), fabs(below)))
+    count.kind = COUNT_SPREAD;
+  else if (constant && scales(flow, bar, y->size, n))
+    count.kind = COUNT_CONSTANT;
+  arena_release(inquiry->arena, flow);
+  return count;
+}
+
+/* Whether a tensor on the way has an axis of so many entries: then a constant n may be its size. */
+static bool has_axis(const struct inquiry *inquiry, double n) {
+  for (size_t i = 0; i < inquiry->back->steps.count; i++) {
+    const struct shape *shape = node_at(inquiry, back_node(inquiry->back, i))->shape;
+    for (unsigned axis = 0; axis < shape->rank; axis++)
+      if ((double)shape->dim[axis] == n) return true;
+  }
+  return false;
+}
+
+/* The most telling of the counts on the way that are n: a mean, a constant, a sum. */
+static bool find_count(struct inquiry *inquiry, double n, struct count *found) {
+  *found = (struct count){NODE_NONE, COUNT_NONE};
   for (size_t i = 0; inquiry->back && i < inquiry->back->steps.count; i++) {
-    node_id id = back_node(inquiry->back, i);
-    const struct node *node = node_at(inquiry, id);
-    const node_id *inputs = graph_inputs(graph, node);
+    const struct node *node = node_at(inquiry, back_node(inquiry->back, i));
     for (unsigned k = 0; k < node->count; k++) {
-      const struct node *input = graph_node(graph, inputs[k]);
-      bool fixed = input->role == ROLE_CONSTANT || input->role == ROLE_LITERAL;
-      if (fixed && input->shape->size == 1 &&
-          (fabs(*input->value) == n || fabs(*input->value) * n == 1)) {
-        *found = (struct count){id, false, true};
-        return true;
-      }
-      bool reduces =
-          node->shape->size && (double)input->shape->size == n * (double)node->shape->size;
-      if (reduces && back_flows(inquiry->back, i, k) && found->node == NODE_NONE) {
-        *found = (struct count){id, false, false};
-        double *room = ARENA_ARRAY(inquiry->arena, double, input->shape->size + 1);
-        result_contribution(inquiry->judge->result, id, k, false, room);
-        const double *bar = run_bar(&inquiry->judge->result->run, id);
-        found->averages =
-            bar && node->shape->size == 1 && fabs(room[0] * n - *bar) <= 1e-9 * fabs(*bar);
-      }
+      if (!back_flows(inquiry->back, i, k)) continue;
+      struct count count = count_at(inquiry, i, k, n);
+      if (count.kind == COUNT_CONSTANT && !has_axis(inquiry, n)) continue;
+      if (count.kind > found->kind) *found = count;
     }
   }
-  return found->node != NODE_NONE;
+  return found->kind != COUNT_NONE;
+}
+
+static const char *count_text(struct inquiry *inquiry, const struct count *count, double n) {
+  static const char *const verbs[] = {[COUNT_MEAN] = "averages over",
+                                      [COUNT_SUM] = "sums over",
+                                      [COUNT_SPREAD] = "spreads it over",
+                                      [COUNT_CONSTANT] = "has a factor for its"};
+  return format(inquiry, "%s %s %s entries", name(inquiry, owner_of(inquiry, count->node)),
+                verbs[count->kind], number(inquiry, n));
+}
+
+/* A factor that is a count, or one over it: names what counts.  2 may be anything, and is named as a
+ * factor as well. */
+static void name_count(struct inquiry *inquiry, struct candidate *found) {
+  double n = fabs(found->factor) > 1 ? fabs(found->factor) : 1 / fabs(found->factor);
+  struct count count;
+  if (n != round(n) || n < 2 || !find_count(inquiry, n, &count)) return;
+  struct candidate plain = *found;
+  found->id = DIAGNOSIS_MEAN_SUM;
+  found->text = format(inquiry, "%s: %s", plain.text, count_text(inquiry, &count, n));
+  if (n == 2 && count.kind != COUNT_MEAN) *vec_push(inquiry->arena, &inquiry->candidates) = plain;
 }
 
 static const char *times(struct inquiry *inquiry, double k) {
@@ -302,22 +374,7 @@ static void try_factor(struct inquiry *inquiry) {
     found->text = format(inquiry, "%s has the wrong sign", inquiry->what);
     return;
   }
-  double n = fabs(k) > 1 ? fabs(k) : 1 / fabs(k);
-  struct count count;
-  if (n != round(n) || n < 2 || !find_count(inquiry, n, &count)) return;
-  node_id owner = owner_of(inquiry, count.node);
-  const char *entries = number(inquiry, n);
-  const char *why =
-      count.constant
-          ? format(inquiry, "%s has %s in it as a constant", name(inquiry, owner), entries)
-      : count.averages
-          ? format(inquiry, "%s averages over %s entries", name(inquiry, owner), entries)
-          : format(inquiry, "%s sums over %s entries", name(inquiry, owner), entries);
-  struct candidate also_factor = *found;
-  found->id = DIAGNOSIS_MEAN_SUM;
-  found->text = format(inquiry, "%s is %s%s: %s", inquiry->what, times(inquiry, k), also, why);
-  /* 2 may be anything. */
-  if (n == 2) *vec_push(inquiry->arena, &inquiry->candidates) = also_factor;
+  name_count(inquiry, found);
 }
 
 /* ---- axes ------------------------------------------------------------------------------------ */
@@ -485,6 +542,7 @@ static void name_path(struct inquiry *inquiry, struct candidate *found, node_id 
     found->text = format(inquiry, "in %s, what comes along %s is %s%s%s", inquiry->what, path,
                          times(inquiry, k), k < 0 ? " and has the wrong sign" : "",
                          formula_of(inquiry, owner));
+    name_count(inquiry, found);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "check/back.h"
 #include "check/check.h"
 #include "check/points.h"
+#include "engine/jacobian.h"
 
 /* A block's formulas, ready to be run at the net's point. */
 struct formulas {
@@ -34,9 +35,10 @@ struct judged {
   double rtol, atol;
   double *truth, *claimed_room;
   struct back *local; /* the way from the subject to where its gradient is given; NULL: none */
-  double *unit;       /* of a Jacobian: the seed of one row */
-  bool zero;          /* the truth was 0 at every point */
-  bool skip;          /* it cannot be judged, and that was said */
+  struct jacobian *jacobian; /* of a Jacobian or Hessian */
+  signed char *decimals;     /* of each entry, as written; NULL: none */
+  bool zero;                 /* the truth was 0 at every point */
+  bool skip;                 /* it cannot be judged, and that was said */
 };
 
 struct judge {
@@ -65,11 +67,17 @@ const struct points *judge_points(const struct judged *judged);
 /* How far a claim's entry may be from the truth. */
 double judge_room(const struct judged *judged, double claimed, double truth, size_t index);
 
+/* Whether an entry is not what it should be; a NaN never is. */
+bool judge_is_wrong(const struct judged *judged, double claimed, double truth, size_t index);
+
 static inline double side(const struct sides *sides, size_t index) {
   return sides->claimed[sides->spread ? 0 : index];
 }
 
-/* Gives the check's arena a name of the net, or a formatted text. */
+/* Reads a file of gradients, name -> tensor, as a block of claims.  NULL after a report. */
+const struct claims *judge_claimed_file(struct judge *judge, const char *path);
+
+/* A node's name; lives as long as the check. */
 const char *judge_name(const struct judge *judge, node_id id);
 
 #endif

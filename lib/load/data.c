@@ -21,10 +21,11 @@ static const struct format {
   const char *ending;
   bool has_keys; /* `key` picks something inside of it */
   bool (*read)(struct data_file *file, struct data *out);
-} formats[] = {{".npy", false, npy_read_file},
-               {".npz", true, npz_read_file},
-               {".csv", false, csv_read_file},
-               {".json", true, json_read_file}};
+  bool (*read_each)(struct data_file *file); /* NULL: it holds one array */
+} formats[] = {{".npy", false, npy_read_file, NULL},
+               {".npz", true, npz_read_file, npz_read_each},
+               {".csv", false, csv_read_file, NULL},
+               {".json", true, json_read_file, json_read_each}};
 
 enum { FORMATS = sizeof formats / sizeof *formats };
 
@@ -288,7 +289,7 @@ static const struct format *find_format(const struct data_file *file) {
 
 static bool read_format(struct data_file *file, const struct format *format, struct data *out) {
   if (!open_file(file)) return false;
-  bool done = format->read(file, out);
+  bool done = file->each ? format->read_each(file) : format->read(file, out);
   if (ferror(file->stream)) return cannot_read(file, "the disk failed");
   return done;
 }
@@ -319,4 +320,15 @@ bool data_read(const struct data_request *request, struct data *out) {
   if (!format || !read_guarded(&file, format, out)) return false;
   out->path = file.opened;
   return true;
+}
+
+bool data_read_each(const struct data_request *request, data_each_fn *each, void *user) {
+  struct data_file file = {
+      .request = request, .name = request->path, .each = each, .each_user = user};
+  const struct format *format = find_format(&file);
+  if (!format) return false;
+  if (format->read_each) return read_guarded(&file, format, NULL);
+  data_fault(&file, "a %s file has no names", format->ending);
+  report_hint(request->report, "gradients by name are read from .npz and .json");
+  return false;
 }

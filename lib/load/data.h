@@ -13,6 +13,7 @@
 struct data {
   struct dims dims;
   double *at;
+  bool rough;       /* its numbers have single precision, or half */
   const char *path; /* of the file, from where the program runs; lives with the report */
 };
 
@@ -30,6 +31,16 @@ struct data_request {
 
 /* Reads .npy, .npz, .csv or .json, by the ending of the path.  False after a report. */
 bool data_read(const struct data_request *request, struct data *out);
+
+/* Takes one array of a file that has several, by name; `data->at` is the reader's, and overwritten by
+ * the next.  False stops the reading, after a report. */
+typedef bool data_each_fn(void *user, const char *name, size_t size, struct mark mark,
+                          const struct data *data);
+
+/* Hands all arrays of a .npz, or of an object in a .json, to `each`.  Where the object has a member
+ * `gradients`, as results of ours have, that is meant; members that are null are passed over.  False
+ * after a report. */
+bool data_read_each(const struct data_request *request, data_each_fn *each, void *user);
 
 /* Writes `count` (count >= 0) pseudo-random numbers: uniform in [low, high), or normal.  The same
  * seed gives the same numbers on every machine: only + - * / and comparisons make them. */

@@ -181,6 +181,7 @@ static node_id lower_formula(struct reading *reading, tree_id id) {
 /* Given numbers, as a literal of the block's graph. */
 static node_id read_numbers_claimed(struct reading *reading, tree_id id) {
   struct graph *graph = &reading->block->graph;
+  reading->net->rough = false;
   node_id given = read_value(reading->net, id);
   if (given == NODE_NONE) return NODE_NONE;
   const struct node *node = graph_node(&reading->net->graph, given);
@@ -389,6 +390,8 @@ static void read_claim(struct reading *reading, enum claim_kind kind, tree_id ke
   claim.text = tree_mark(&reading->net->tree, value);
   bool known = read_subject(reading, key, &claim);
   claim.claimed = read_claimed(reading, &claim);
+  claim.rough = !claim.formula && reading->net->rough;
+  reading->net->rough = false;
   if (!known || claim.claimed == NODE_NONE) return;
   if (check_parts(reading, &claim) && check_pair(reading, key, &claim) &&
       check_shape(reading, &claim))
@@ -498,7 +501,7 @@ static void read_points(struct reading *reading, tree_id id) {
 
 struct claims *new_claims(struct net *net) {
   struct claims *block = ARENA_NEW(net->arena, struct claims);
-  *block = (struct claims){.rtol = 1e-6, .atol = 1e-9};
+  *block = (struct claims){.rtol = NAN, .atol = NAN};
   block->points.count = 8;
   block->points.spread = 0.5;
   graph_init(&block->graph, net->arena, net->report);

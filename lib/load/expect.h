@@ -37,6 +37,7 @@ struct claim {
   node_id claimed;     /* in the block's graph: of the subject's shape, or of rank 0 */
   bool formula;        /* it names quantities of the net: judged at random points, too */
   int decimals;        /* the numbers are rounded to so many decimals; or as above */
+  bool rough;          /* the numbers came with less than double precision */
 };
 
 /* Where formulas are judged beside the file's own point. */
@@ -50,7 +51,7 @@ struct points {
 /* A block of claims. */
 struct claims {
   const char *title; /* or NULL */
-  double rtol, atol;
+  double rtol, atol; /* NAN: the defaults */
   struct points points;
   struct graph graph;
   VEC(struct stand_in) stand_ins; /* in the order of their nodes */

@@ -19,12 +19,18 @@ struct data_file {
   uint64_t size;                 /* in bytes, when it was opened */
   void *archive;                 /* what a library holds open on top of the stream, or NULL */
   void (*close_archive)(void *); /* gives it back */
+  data_each_fn *each;            /* of data_read_each; with its user */
+  void *each_user;
 };
 
 bool npy_read_file(struct data_file *file, struct data *out);
 bool npz_read_file(struct data_file *file, struct data *out);
 bool csv_read_file(struct data_file *file, struct data *out);
 bool json_read_file(struct data_file *file, struct data *out);
+
+/* These hand all arrays of a file to file->each. */
+bool npz_read_each(struct data_file *file);
+bool json_read_each(struct data_file *file);
 
 /* ---- the bytes of a .npy, which may lie in an archive ---------------------------------------- */
 

@@ -518,3 +518,70 @@ bool json_read_file(struct data_file *file, struct data *out) {
   out->at = arena_resize(arena, json.numbers.at, json.numbers.count * sizeof *out->at);
   return true;
 }
+
+/* ---- all tensors of an object ---------------------------------------------------------------- */
+
+static const char within[] = "gradients"; /* where our own results have them */
+
+static bool is_within(const struct json *json) {
+  return json->text.count == strlen(within) && !memcmp(json->text.at, within, json->text.count);
+}
+
+/* Whether the document has its tensors in a member of its own, as our results do. */
+static bool scan_within(struct json *json, bool *found) {
+  *found = false;
+  if (peek(json) != '{') return expected(json, "an object, name: tensor,");
+  json->in.at++;
+  if (take(json, '}')) return true;
+  do {
+    if (!read_key(json)) return false;
+    *found = *found || (is_within(json) && peek(json) == '{');
+    if (!skip_value(json, 1)) return false;
+  } while (take(json, ','));
+  return take(json, '}') || expected(json, ", or }");
+}
+
+/* Hands one member on; null says that there is none. */
+static bool hand_on(struct json *json) {
+  struct data_file *file = json->in.file;
+  const char *name = arena_copy(json->report->arena, json->text.at, json->text.count);
+  size_t size = json->text.count;
+  peek(json);
+  struct mark mark = reader_mark(&json->in, reader_offset(&json->in, json->in.at), word_size(json));
+  if (*json->in.at == 'n') return skip_word(json);
+  if (*json->in.at == '{') return refuse_object(json, 2);
+  if (!read_tensor(json)) return false;
+  struct data data = {.dims = json->dims, .at = json->numbers.at, .path = file->opened};
+  return file->each(file->each_user, name, size, mark, &data);
+}
+
+static bool hand_on_members(struct json *json, bool inside) {
+  json->in.at++; /* { */
+  if (take(json, '}')) return true;
+  do {
+    if (!read_key(json)) return false;
+    bool here = is_within(json) && peek(json) == '{';
+    bool fine = !inside ? hand_on(json) : here ? hand_on_members(json, false) : skip_value(json, 1);
+    if (!fine) return false;
+  } while (take(json, ','));
+  return take(json, '}') || expected(json, ", or }");
+}
+
+bool json_read_each(struct data_file *file) {
+  struct json json = {.report = file->request->report};
+  bool inside;
+  if (!reader_open(&json.in, file)) return false;
+  bool good = scan_within(&json, &inside);
+  if (good && (peek(&json) || json.in.at < json.in.end))
+    good = expected(&json, "the end of the file");
+  reader_close(&json.in);
+  rewind(file->stream);
+  if (good && reader_open(&json.in, file)) {
+    peek(&json);
+    good = hand_on_members(&json, inside);
+    reader_close(&json.in);
+  }
+  arena_release(file->request->arena, json.text.at);
+  arena_release(file->request->arena, json.numbers.at);
+  return good;
+}

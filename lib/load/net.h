@@ -113,6 +113,7 @@ struct net {
   unsigned group_calls, calls_open, calls;
   bool in_value;      /* a start value is being lowered: its sources are known as functions */
   bool in_option;     /* it comes from --set: its files are the user's own */
+  bool rough;         /* some file of the value had less than double precision */
   const char *naming; /* whose value it is: random sources take their seed from it */
   uint32_t naming_size;
 

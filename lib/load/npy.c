@@ -489,7 +489,8 @@ bool npy_read(const struct data_file *file, const struct npy_bytes *bytes, struc
   if (!read_header(&npy, &header) || !check_size(&npy, header)) return false;
   double *at = data_room(file, npy.count);
   if (!at || !read_entries(&npy, at)) return false;
-  *out = (struct data){.dims = npy.dims, .at = at};
+  bool rough = npy.element->name[0] == 'f' && npy.element->size < sizeof(double);
+  *out = (struct data){.dims = npy.dims, .at = at, .rough = rough};
   return true;
 }
 

@@ -167,3 +167,22 @@ bool npz_read_file(struct data_file *file, struct data *out) {
   file->name = data_format(file, "%s, array %s", file->name, member.name);
   return read_array(file, &member, out);
 }
+
+bool npz_read_each(struct data_file *file) {
+  const char *archive = file->name;
+  if (!open_archive(file)) return false;
+  int state = unzGoToFirstFile(file->archive);
+  for (; state == UNZ_OK; state = unzGoToNextFile(file->archive)) {
+    struct member member;
+    struct data data;
+    if (!look_at(file, &member)) return false;
+    if (!is_array(&member)) continue;
+    file->name = data_format(file, "%s, array %s", archive, member.name);
+    if (!read_array(file, &member, &data)) return false;
+    data.path = file->opened;
+    if (!file->each(file->each_user, member.name, member.size, file->request->mark, &data))
+      return false;
+  }
+  file->name = archive;
+  return state == UNZ_END_OF_LIST_OF_FILE || data_fault(file, "its directory is damaged");
+}

@@ -417,6 +417,7 @@ static bool make_file(struct making *making) {
   if (!data_read(&request, &data)) return false;
   making->dims = data.dims;
   making->at = data.at;
+  net->rough = net->rough || data.rough;
   *vec_push(net->arena, &net->files) = data.path;
   return true;
 }

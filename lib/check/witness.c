@@ -1,0 +1,139 @@
+#include "check/witness.h"
+
+#include <math.h>
+
+#include "engine/difference.h"
+
+static void make_differences(struct judge *judge, struct differences *differences,
+                             const node_id *roots, size_t count) {
+  struct result *result = judge->result;
+  differences_make(differences, judge->arena, &result->run, result->plan.output, result->upstream,
+                   roots, count);
+}
+
+static struct dims index_in(const struct shape *shape, size_t index) {
+  struct dims dims = {.rank = shape->rank};
+  unravel(shape, index, dims.at);
+  return dims;
+}
+
+/* ---- backprop -------------------------------------------------------------------------------- */
+
+static const char *format_count(struct judge *judge, size_t count, const char *text) {
+  struct text out;
+  text_init(&out, judge->arena, NULL, NULL);
+  text_printf(&out, "%zu %s %s", count, count == 1 ? "entry" : "entries", text);
+  return text_string(&out);
+}
+
+static const char *note_of(struct judge *judge, const struct tensor_summary *summary) {
+  if (summary->verdict == DIFFERENCE_INCONCLUSIVE)
+    return difference_reason_text(summary->difference.reason);
+  if (summary->between)
+    return format_count(judge, summary->between,
+                        "at a kink, between the derivatives of its two sides");
+  if (summary->inconclusive)
+    return format_count(judge, summary->inconclusive, "could not be judged");
+  return NULL;
+}
+
+static void report_progress(void *context, size_t done, size_t total) {
+  const struct judge *judge = context;
+  judge->options->progress(judge->options->user, "numerical check", done, total);
+}
+
+static void witness_node(struct judge *judge, struct differences *differences, node_id id,
+                         size_t limit) {
+  static const enum verdict verdicts[] = {[DIFFERENCE_RIGHT] = VERDICT_RIGHT,
+                                          [DIFFERENCE_WRONG] = VERDICT_WRONG,
+                                          [DIFFERENCE_INCONCLUSIVE] = VERDICT_INCONCLUSIVE};
+  const struct node *node = graph_node(&judge->net->graph, id);
+  const double *gradient;
+  enum gradient kind = result_gradient(judge->result, id, &gradient);
+  if (kind == GRADIENT_NULL || !node->shape->size) return;
+  if (!gradient) gradient = ARENA_ARRAY(judge->arena, double, node->shape->size);
+  struct tensor_check check = {.root = id,
+                               .claimed = gradient,
+                               .limit = limit,
+                               .seed = judge->options->seed ? *judge->options->seed : 0};
+  struct tensor_summary summary;
+  difference_tensor(differences, &check, &summary);
+  struct witnessed witnessed = {.node = judge_name(judge, id),
+                                .mark = node->mark,
+                                .verdict = verdicts[summary.verdict],
+                                .entries = summary.checked,
+                                .of = summary.entries,
+                                .max_abs_error = summary.largest,
+                                .numeric = summary.difference.value,
+                                .note = note_of(judge, &summary)};
+  if (summary.worst < node->shape->size) {
+    witnessed.worst = index_in(node->shape, summary.worst);
+    witnessed.actual = gradient[summary.worst];
+  }
+  *vec_push(judge->arena, &judge->check->backprop) = witnessed;
+}
+
+void witness_backprop(struct judge *judge) {
+  struct result *result = judge->result;
+  size_t count = result->wrt.count;
+  if (judge->options->numeric == NUMERIC_NONE || !result->gradients || !count) return;
+  size_t *sizes = ARENA_ARRAY(judge->arena, size_t, count);
+  size_t *limits = ARENA_ARRAY(judge->arena, size_t, count);
+  for (size_t i = 0; i < count; i++)
+    sizes[i] = graph_node(&judge->net->graph, result->wrt.at[i])->shape->size;
+  bool all = judge->options->numeric == NUMERIC_ALL;
+  differences_share(all ? SIZE_MAX : DIFFERENCE_LIMIT, count, sizes, limits);
+  struct differences differences;
+  make_differences(judge, &differences, result->wrt.at, count);
+  if (judge->options->progress) {
+    differences.progress = report_progress;
+    differences.context = judge;
+  }
+  for (size_t i = 0; i < count; i++)
+    witness_node(judge, &differences, result->wrt.at[i], limits[i]);
+}
+
+/* ---- claims ---------------------------------------------------------------------------------- */
+
+static bool is_gradient(const struct judged *judged) {
+  return judged->claim && judged->claim->kind == CLAIM_GRADIENT && !judged->call;
+}
+
+bool witness_accepts(struct judge *judge, const struct judged *judged, const struct sides *sides) {
+  enum { ENTRIES_MOST = 1000 };
+  if (!is_gradient(judged) || !judge->result->undefined.count ||
+      judge->options->numeric == NUMERIC_NONE)
+    return false;
+  struct differences differences;
+  node_id root = judged->claim->of;
+  size_t looked = 0;
+  make_differences(judge, &differences, &root, 1);
+  for (size_t i = 0; i < judged->size; i++) {
+    double claimed = side(sides, i);
+    if (!judge_is_wrong(judged, claimed, sides->truth[i], i)) continue;
+    struct difference difference;
+    if (looked++ == ENTRIES_MOST) return false;
+    difference_at(&differences, root, i, claimed, &difference);
+    if (difference.verdict != DIFFERENCE_RIGHT || difference.reason != DIFFERENCE_KINK)
+      return false;
+  }
+  return looked;
+}
+
+void witness_claim(struct judge *judge, const struct judged *judged, struct judgement *judgement) {
+  if (!is_gradient(judged) || judge->options->numeric == NUMERIC_NONE || !judged->size) return;
+  const struct points *points = judge_points(judged);
+  size_t attempt = judgement->point ? judged->formulas->attempts[judgement->point] : 0;
+  if (!judge_move(judge, points, judgement->point, attempt)) return;
+  struct differences differences;
+  struct difference difference;
+  node_id root = judged->claim->of;
+  make_differences(judge, &differences, &root, 1);
+  size_t index = 0;
+  const struct shape *shape = graph_node(&judge->net->graph, root)->shape;
+  for (unsigned axis = 0; axis < shape->rank; axis++)
+    index = index * (size_t)shape->dim[axis] + (size_t)judgement->worst.at[axis];
+  difference_at(&differences, root, index, judgement->actual, &difference);
+  judgement->has_numeric = isfinite(difference.value);
+  judgement->numeric = difference.value;
+}

@@ -1,0 +1,17 @@
+/* The second witness: numerical differences beside the gradients of backprop. */
+#ifndef BPGRAPH_CHECK_WITNESS_H
+#define BPGRAPH_CHECK_WITNESS_H
+
+#include "check/judge.h"
+
+/* Holds the gradients of `wrt` against differences at the file's point, where the net must be. */
+void witness_backprop(struct judge *judge);
+
+/* Whether a claim that disagrees with backprop's convention at a kink is as good: each entry that is
+ * wrong lies between the derivatives of the two sides.  The net must be at the file's point. */
+bool witness_accepts(struct judge *judge, const struct judged *judged, const struct sides *sides);
+
+/* Measures the gradient where a wrong claim is worst. */
+void witness_claim(struct judge *judge, const struct judged *judged, struct judgement *judgement);
+
+#endif
