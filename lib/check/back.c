@@ -219,6 +219,7 @@ bool back_make(struct back *back, struct arena *arena, const struct result *resu
   }
   if (size_of(graph, target) > largest) largest = size_of(graph, target);
   back->spare = ARENA_ARRAY(arena, double, largest + 1);
+  back->unit = ARENA_ARRAY(arena, double, largest + 1);
   connect(back, &region, bars);
   back_refresh(back);
   return true;
@@ -236,21 +237,34 @@ void back_refresh(struct back *back) {
 
 /* ---- a pass ---------------------------------------------------------------------------------- */
 
-/* Adds to `to` what of `from` belongs there when one is broadcast to the other, or reduced. */
-static bool add_broadcast(const struct shape *from_shape, const double *from,
+/* Gives a shape as many axes as another, with 1 where an axis of the other was reduced away: the
+ * last possible ones, as broadcasting has it, or else the first. */
+static bool align(const struct dims *few, const struct dims *many, struct dims *out) {
+  *out = *few;
+  if (broadcasts_to(few, many)) return true;
+  unsigned at = 0;
+  out->rank = many->rank;
+  for (unsigned axis = 0; axis < many->rank; axis++)
+    out->at[axis] = at < few->rank && few->at[at] == many->at[axis] ? few->at[at++] : 1;
+  return at == few->rank;
+}
+
+/* Adds up what of `from` belongs to each entry of `to` where one is broadcast to the other, or
+ * reduced from it. */
+static bool add_broadcast(struct back *back, const struct shape *from_shape, const double *from,
                           const struct shape *to_shape, double *to) {
-  struct dims from_dims = shape_dims(from_shape), to_dims = shape_dims(to_shape);
+  struct dims from_dims = shape_dims(from_shape), to_dims = shape_dims(to_shape), aligned;
+  struct shapes *shapes = &back->result->net->graph.shapes;
+  const bool down = from_dims.rank > to_dims.rank || broadcasts_to(&to_dims, &from_dims);
+  if (!align(down ? &to_dims : &from_dims, down ? &from_dims : &to_dims, &aligned)) return false;
+  const struct shape *whole = down ? from_shape : to_shape, *part = shapes_add(shapes, &aligned);
   struct sweep s;
-  if (broadcasts_to(&to_dims, &from_dims)) {
-    for (sweep_start(&s, from_shape, 1, &to_shape); sweep_more(&s); sweep_next(&s))
-      for (size_t i = 0; i < s.n; i++)
-        to[s.at[1] + (ptrdiff_t)i * s.step[1]] += from[s.at[0] + (ptrdiff_t)i * s.step[0]];
-    return true;
-  }
-  if (!broadcasts_to(&from_dims, &to_dims)) return false;
-  for (sweep_start(&s, to_shape, 1, &from_shape); sweep_more(&s); sweep_next(&s))
-    for (size_t i = 0; i < s.n; i++)
-      to[s.at[0] + (ptrdiff_t)i * s.step[0]] += from[s.at[1] + (ptrdiff_t)i * s.step[1]];
+  for (sweep_start(&s, whole, 1, &part); sweep_more(&s); sweep_next(&s))
+    for (size_t i = 0; i < s.n; i++) {
+      ptrdiff_t large = s.at[0] + (ptrdiff_t)i * s.step[0];
+      ptrdiff_t small = s.at[1] + (ptrdiff_t)i * s.step[1];
+      to[down ? small : large] += from[down ? large : small];
+    }
   return true;
 }
 
@@ -304,12 +318,36 @@ static bool hand_on_at_input(struct back_step *step) {
   return hand_on(step, &call, 0);
 }
 
+/* Each entry of the gradient by itself, and of what comes down the same entry only. */
+static bool hand_on_diagonal(struct back *back, struct back_step *step, unsigned input) {
+  enum { ENTRIES_MOST = 256 };
+  const size_t size = step->node->shape->size;
+  if (step->operands[input].shape != step->node->shape || size > ENTRIES_MOST || size < 2 ||
+      !step->node->op->backward)
+    return false;
+  double *to = step->to[input], *bar = step->bar, *alone = back->unit;
+  memset(alone, 0, size * sizeof *alone);
+  struct call call = step->call;
+  call.y.bar = alone;
+  step->to[input] = back->spare;
+  for (size_t i = 0; i < size; i++) {
+    memset(back->spare, 0, size * sizeof *back->spare);
+    alone[i] = bar[i];
+    hand_on(step, &call, input);
+    alone[i] = 0;
+    to[i] += back->spare[i];
+  }
+  step->to[input] = to;
+  return true;
+}
+
 static bool hand_on_altered(struct back *back, struct back_step *step, unsigned k,
                             const struct slip *slip) {
   switch (slip->kind) {
   case ALTER_DROP: return true;
   case ALTER_PASS:
-    return add_broadcast(step->node->shape, step->bar, step->operands[k].shape, step->to[k]);
+    return add_broadcast(back, step->node->shape, step->bar, step->operands[k].shape, step->to[k]);
+  case ALTER_DIAGONAL: return hand_on_diagonal(back, step, k);
   case ALTER_AT_OUTPUT: return hand_on_at_output(back, step);
   case ALTER_AT_INPUT: return hand_on_at_input(step);
   default: return hand_on(step, &step->call, k);

@@ -20,6 +20,7 @@ enum alteration {
   ALTER_NOTHING,
   ALTER_DROP,      /* nothing flows along the edge */
   ALTER_PASS,      /* the upstream gradient passes along the edge as it is */
+  ALTER_DIAGONAL,  /* of the local Jacobian there is only the diagonal */
   ALTER_AT_OUTPUT, /* the local derivative is taken at y instead of x */
   ALTER_AT_INPUT,  /* the local derivative is taken with x in the place of y */
   ALTER_ONES,      /* at the node: its gradient is left out, as if it were 1 */
@@ -42,7 +43,7 @@ struct back {
   node_id target, top;
   VEC(struct back_step *) steps; /* from the top down */
   double *bar;                   /* the target's */
-  double *spare;                 /* as much as the largest node of the region */
+  double *spare, *unit;          /* each as much as the largest node of the region */
   size_t work;                   /* numbers touched by a pass */
 };
 

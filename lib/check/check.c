@@ -275,12 +275,18 @@ static void add_rules(struct judge *judge, struct formulas *formulas,
     judged.truth = ARENA_ARRAY(judge->arena, double, judged.size + 1);
     judged.claimed_room = ARENA_ARRAY(judge->arena, double, judged.size + 1);
     if (from != call->body) judged.local = make_local(judge, from, call->body, upstream);
-    struct text subject;
+    struct text subject, title;
     text_init(&subject, judge->arena, NULL, NULL);
-    text_printf(&subject, "%s: backward of %s by %s", call->name, function_name(call->function),
+    text_printf(&subject, "%s/%s", function_name(call->function),
                 function_local_name(call->function, input));
-    *vec_push(judge->arena, &judge->check->claims) = (struct judgement){
-        .kind = "function", .subject = text_string(&subject), .mark = mark, .entries = judged.size};
+    text_init(&title, judge->arena, NULL, NULL);
+    text_printf(&title, "%s, called in %s", function_name(call->function), call->name);
+    *vec_push(judge->arena, &judge->check->claims) =
+        (struct judgement){.kind = "function",
+                           .subject = text_string(&subject),
+                           .title = text_string(&title),
+                           .mark = mark,
+                           .entries = judged.size};
     *vec_push(judge->arena, &judge->judged) = judged;
   }
 }

@@ -228,8 +228,11 @@ static double find_factor(const struct inquiry *inquiry, const double *flow) {
   if (!inquiry->judged->size || flow[at] == 0) return NAN;
   double k = 1 + (first->claimed[at] - first->truth[at]) / flow[at];
   double whole = round(k), inverse = round(1 / k);
-  if (fabs(k - whole) <= 1e-5 * fabs(k) || fabs(k) < 1e-5) return whole;
-  if (inverse != 0 && fabs(1 / k - inverse) <= 1e-5 * fabs(1 / k)) return 1 / inverse;
+  /* As far as the claim is exact, k is. */
+  double room = judge_room(inquiry->judged, first->claimed[at], first->truth[at], at);
+  double slack = fmax(1e-5 * fabs(k), room / fabs(flow[at]));
+  if (fabs(k - whole) <= slack) return whole;
+  if (inverse != 0 && fabs(k - 1 / inverse) <= slack) return 1 / inverse;
   return k;
 }
 
@@ -245,7 +248,7 @@ static bool has_evidence(const struct inquiry *inquiry, double k, const double *
 /* What a factor n may stand for: a node that brings n entries together, or has n as a constant. */
 struct count {
   node_id node;
-  enum { COUNT_NONE, COUNT_SUM, COUNT_SPREAD, COUNT_CONSTANT, COUNT_MEAN } kind;
+  enum { COUNT_NONE, COUNT_AXIS, COUNT_SUM, COUNT_SPREAD, COUNT_CONSTANT, COUNT_MEAN } kind;
 };
 
 static bool nearly(double a, double b) { return fabs(a - b) <= 1e-9 * fmax(fabs(a), fabs(b)); }
@@ -289,6 +292,9 @@ static struct count count_at(struct inquiry *inquiry, size_t i, unsigned k, doub
   bool reduces = (double)x->size == n * (double)y->size;
   bool spreads = (double)y->size == n * (double)x->size;
   bool constant = x == y && has_constant(graph, node, n);
+  /* An op that reduces several axes at once, a loss, may average over one of them. */
+  for (unsigned axis = 0; axis < x->rank && y->size < x->size; axis++)
+    if ((double)x->dim[axis] == n) count.kind = COUNT_AXIS;
   if (!bar || !y->size || !(reduces || spreads || constant)) return count;
   double *flow = arena_resize(inquiry->arena, NULL, (x->size + 1) * sizeof *flow);
   result_contribution(inquiry->judge->result, id, k, false, flow);
@@ -315,11 +321,13 @@ static bool has_axis(const struct inquiry *inquiry, double n) {
   return false;
 }
 
-/* The most telling of the counts on the way that are n: a mean, a constant, a sum. */
-static bool find_count(struct inquiry *inquiry, double n, struct count *found) {
+/* The most telling of the counts that are n, a mean rather than a constant or a sum: on the whole way
+ * or (`only`) at one node. */
+static bool find_count(struct inquiry *inquiry, double n, node_id only, struct count *found) {
   *found = (struct count){NODE_NONE, COUNT_NONE};
   for (size_t i = 0; inquiry->back && i < inquiry->back->steps.count; i++) {
     const struct node *node = node_at(inquiry, back_node(inquiry->back, i));
+    if (only != NODE_NONE && back_node(inquiry->back, i) != only) continue;
     for (unsigned k = 0; k < node->count; k++) {
       if (!back_flows(inquiry->back, i, k)) continue;
       struct count count = count_at(inquiry, i, k, n);
@@ -333,6 +341,7 @@ static bool find_count(struct inquiry *inquiry, double n, struct count *found) {
 static const char *count_text(struct inquiry *inquiry, const struct count *count, double n) {
   static const char *const verbs[] = {[COUNT_MEAN] = "averages over",
                                       [COUNT_SUM] = "sums over",
+                                      [COUNT_AXIS] = "brings together",
                                       [COUNT_SPREAD] = "spreads it over",
                                       [COUNT_CONSTANT] = "has a factor for its"};
   return format(inquiry, "%s %s %s entries", name(inquiry, owner_of(inquiry, count->node)),
@@ -344,7 +353,8 @@ static const char *count_text(struct inquiry *inquiry, const struct count *count
 static void name_count(struct inquiry *inquiry, struct candidate *found) {
   double n = fabs(found->factor) > 1 ? fabs(found->factor) : 1 / fabs(found->factor);
   struct count count;
-  if (n != round(n) || n < 2 || !find_count(inquiry, n, &count)) return;
+  node_id only = found->family == FAMILY_PATH ? found->slip.node : NODE_NONE;
+  if (n != round(n) || n < 2 || !find_count(inquiry, n, only, &count)) return;
   struct candidate plain = *found;
   found->id = DIAGNOSIS_MEAN_SUM;
   found->text = format(inquiry, "%s: %s", plain.text, count_text(inquiry, &count, n));
@@ -457,44 +467,58 @@ static void try_sums(struct inquiry *inquiry) {
 
 /* ---- paths ----------------------------------------------------------------------------------- */
 
-/* Puts the names of the definitions on a way from the subject through `id` to the top. */
-static const char *path_through(struct inquiry *inquiry, node_id user, node_id from) {
-  const struct graph *graph = graph_of(inquiry);
-  struct back *back = inquiry->back;
-  VEC(node_id) way = {0};
-  for (node_id at = from; at != back->target;) { /* down to the subject */
-    *vec_push(inquiry->arena, &way) = at;
-    size_t i = 0;
-    while (back_node(back, i) != at) i++;
-    unsigned k = 0;
-    while (!back_flows(back, i, k)) k++;
-    at = graph_inputs(graph, node_at(inquiry, at))[k];
+/* Which node of the region this is; steps.count where it is none. */
+static size_t step_of(const struct back *back, node_id id) {
+  size_t i = 0;
+  while (i < back->steps.count && back_node(back, i) != id) i++;
+  return i;
+}
+
+/* The node's first input that the gradient flows on to; NODE_NONE where there is none. */
+static node_id input_below(const struct inquiry *inquiry, size_t i) {
+  const struct node *node = node_at(inquiry, back_node(inquiry->back, i));
+  for (unsigned k = 0; k < node->count; k++)
+    if (back_flows(inquiry->back, i, k)) return graph_inputs(graph_of(inquiry), node)[k];
+  return NODE_NONE;
+}
+
+/* The nearest node of the region that uses this one; NODE_NONE at the top. */
+static node_id user_above(const struct inquiry *inquiry, size_t i) {
+  const struct back *back = inquiry->back;
+  const node_id id = back_node(back, i);
+  if (back_is_given(back, i)) return NODE_NONE;
+  while (i-- > 0) {
+    const struct node *node = node_at(inquiry, back_node(back, i));
+    for (unsigned k = 0; k < node->count; k++)
+      if (graph_inputs(graph_of(inquiry), node)[k] == id && back_flows(back, i, k))
+        return back_node(back, i);
   }
+  return NODE_NONE;
+}
+
+/* Adds the definition that a node belongs to, unless it is the one before it. */
+static void add_to_path(struct inquiry *inquiry, node_id id, node_id *last, struct text *text) {
+  if (owner_of(inquiry, id) == *last) return;
+  *last = owner_of(inquiry, id);
+  text_printf(text, " -> %s", name(inquiry, *last));
+}
+
+/* The names of the definitions on a way from the subject through an edge, from `from` to `user`, to
+ * the top. */
+static const char *path_through(struct inquiry *inquiry, node_id user, node_id from) {
+  const struct back *back = inquiry->back;
   struct text text;
+  VEC(node_id) way = {0};
+  for (node_id at = from; at != back->target && at != NODE_NONE;) { /* down to the subject */
+    *vec_push(inquiry->arena, &way) = at;
+    at = input_below(inquiry, step_of(back, at));
+  }
   text_init(&text, inquiry->arena, NULL, NULL);
   text_puts(&text, name(inquiry, back->target));
   node_id last = back->target;
-  for (size_t i = way.count; i-- > 0;)
-    if (owner_of(inquiry, way.at[i]) != last) {
-      last = owner_of(inquiry, way.at[i]);
-      text_printf(&text, " -> %s", name(inquiry, last));
-    }
-  for (node_id at = user; at != NODE_NONE;) { /* up to the top */
-    if (owner_of(inquiry, at) != last) {
-      last = owner_of(inquiry, at);
-      text_printf(&text, " -> %s", name(inquiry, last));
-    }
-    node_id next = NODE_NONE;
-    size_t i = 0;
-    while (back_node(back, i) != at) i++;
-    if (back_is_given(back, i)) break;
-    for (size_t s = i; s-- > 0 && next == NODE_NONE;) {
-      const struct node *node = node_at(inquiry, back_node(back, s));
-      for (unsigned k = 0; k < node->count; k++)
-        if (graph_inputs(graph, node)[k] == at && back_flows(back, s, k)) next = back_node(back, s);
-    }
-    at = next;
-  }
+  for (size_t i = way.count; i-- > 0;) add_to_path(inquiry, way.at[i], &last, &text);
+  for (node_id at = user; at != NODE_NONE; at = user_above(inquiry, step_of(back, at)))
+    add_to_path(inquiry, at, &last, &text);
   return text_string(&text);
 }
 
@@ -591,7 +615,8 @@ static void try_paths(struct inquiry *inquiry) {
   }
 }
 
-/* The users of the subject within the region: the definitions that have it as an input. */
+/* The users of the subject within the region, by definition: a node of each that has it as an
+ * input. */
 static size_t find_users(struct inquiry *inquiry, node_id *users, size_t most) {
   size_t count = 0;
   for (size_t i = 0; i < inquiry->back->steps.count; i++) {
@@ -601,8 +626,8 @@ static size_t find_users(struct inquiry *inquiry, node_id *users, size_t most) {
     for (unsigned k = 0; k < node->count; k++)
       uses = uses || (graph_inputs(graph_of(inquiry), node)[k] == inquiry->back->target &&
                       back_flows(inquiry->back, i, k));
-    for (size_t u = 0; u < count; u++) known = known || users[u] == owner;
-    if (uses && !known && count < most) users[count++] = owner;
+    for (size_t u = 0; u < count; u++) known = known || owner_of(inquiry, users[u]) == owner;
+    if (uses && !known && count < most) users[count++] = id;
   }
   return count;
 }
@@ -615,8 +640,9 @@ static void try_users(struct inquiry *inquiry) {
   if (count < 2) return;
   for (size_t u = 0; u < count; u++) {
     double *flow = room_for(inquiry);
-    if (!flow_by_user(inquiry, users[u], flow)) return;
-    struct candidate candidate = {.family = FAMILY_USER, .owner = users[u]};
+    node_id owner = owner_of(inquiry, users[u]);
+    if (!flow_by_user(inquiry, owner, flow)) return;
+    struct candidate candidate = {.family = FAMILY_USER, .owner = owner};
     try_flow(inquiry, candidate, flow, users[u], inquiry->back->target);
     /* Of two, it is as if the other were missing, which is said; the last to come overwrites. */
     if (count == 2 && u != count - 1) continue;
@@ -626,7 +652,7 @@ static void try_users(struct inquiry *inquiry) {
     found->id = DIAGNOSIS_OVERWRITTEN;
     found->text =
         format(inquiry, "%s has only what comes by %s: it is assigned, not added to the others",
-               inquiry->what, name(inquiry, users[u]));
+               inquiry->what, name(inquiry, owner));
   }
 }
 
@@ -643,13 +669,15 @@ static void try_edge(struct inquiry *inquiry, size_t i, unsigned k) {
     enum alteration kind;
     enum diagnosis id;
     const char *pattern;
-  } kinds[] = {{ALTER_PASS, DIAGNOSIS_LOCAL_MISSING, "lacks the local derivative of"},
-               {ALTER_AT_OUTPUT, DIAGNOSIS_LOCAL_AT_OUTPUT,
-                "has, at its output instead of its input, the local "
-                "derivative of"},
-               {ALTER_AT_INPUT, DIAGNOSIS_LOCAL_AT_INPUT,
-                "has, with its input in the place of its output, the "
-                "local derivative of"}};
+  } kinds[] = {
+      {ALTER_PASS, DIAGNOSIS_LOCAL_MISSING, "lacks the local derivative of"},
+      {ALTER_DIAGONAL, DIAGNOSIS_DIAGONAL_ONLY, "has only the diagonal of the Jacobian of"},
+      {ALTER_AT_OUTPUT, DIAGNOSIS_LOCAL_AT_OUTPUT,
+       "has, at its output instead of its input, the local "
+       "derivative of"},
+      {ALTER_AT_INPUT, DIAGNOSIS_LOCAL_AT_INPUT,
+       "has, with its input in the place of its output, the "
+       "local derivative of"}};
   node_id id = back_node(inquiry->back, i);
   for (size_t a = 0; a < sizeof kinds / sizeof *kinds; a++) {
     struct candidate candidate = {.family = FAMILY_SLIP,
@@ -750,7 +778,9 @@ static bool is_wrong(const struct inquiry *inquiry, const struct evidence *evide
 static bool is_diagonal(const struct inquiry *inquiry, const struct evidence *evidence) {
   const struct dims *dims = &inquiry->dims;
   unsigned half = dims->rank / 2;
-  if (truth_word(inquiry)[0] != 'J' || !dims->rank || dims->rank % 2) return false;
+  const struct claim *claim = inquiry->judged->claim;
+  bool matrix = claim && (claim->kind == CLAIM_JACOBIAN || claim->kind == CLAIM_HESSIAN);
+  if (!matrix || !dims->rank || dims->rank % 2) return false;
   size_t n = 1;
   for (unsigned a = 0; a < half; a++) {
     if (dims->at[a] != dims->at[a + half]) return false;
@@ -770,7 +800,7 @@ static struct finding find_entries(struct inquiry *inquiry) {
   for (size_t i = 0; i < inquiry->judged->size; i++) {
     wrong[i] = is_wrong(inquiry, evidence, i);
     count += wrong[i];
-    right += !wrong[i] && evidence->truth[i] != 0;
+    right += !wrong[i];
   }
   struct finding none = {NULL, NULL};
   if (is_diagonal(inquiry, evidence))

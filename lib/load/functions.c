@@ -626,7 +626,7 @@ static enum outcome call_function(struct net *net, struct scope *scope, struct f
   if (!net->graph.building_backward)
     *vec_push(net->arena, &net->calls_made) =
         (struct call_site){.function = function,
-                           .name = instance.group,
+                           .name = arena_copy(net->arena, instance.group, instance.group_size),
                            .name_size = instance.group_size,
                            .locals = instance.values,
                            .body = instance.body,
