@@ -355,10 +355,13 @@ static void name_count(struct inquiry *inquiry, struct candidate *found) {
   struct count count;
   node_id only = found->family == FAMILY_PATH ? found->slip.node : NODE_NONE;
   if (n != round(n) || n < 2 || !find_count(inquiry, n, only, &count)) return;
-  struct candidate plain = *found;
-  found->id = DIAGNOSIS_MEAN_SUM;
-  found->text = format(inquiry, "%s: %s", plain.text, count_text(inquiry, &count, n));
-  if (n == 2 && count.kind != COUNT_MEAN) *vec_push(inquiry->arena, &inquiry->candidates) = plain;
+  struct candidate counted = *found;
+  counted.id = DIAGNOSIS_MEAN_SUM;
+  counted.text = format(inquiry, "%s: %s", found->text, count_text(inquiry, &count, n));
+  if (n > 2 || count.kind == COUNT_MEAN)
+    *found = counted;
+  else
+    *vec_push(inquiry->arena, &inquiry->candidates) = counted;
 }
 
 static const char *times(struct inquiry *inquiry, double k) {
