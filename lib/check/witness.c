@@ -73,6 +73,16 @@ static void witness_node(struct judge *judge, struct differences *differences, n
   *vec_push(judge->arena, &judge->check->backprop) = witnessed;
 }
 
+/* By default a tensor is not looked at for longer than so many recomputed entries: where each entry
+ * of a large net costs much, a sample and the random directions have to do. */
+enum { REACH_MOST = 20000000 };
+
+static size_t affordable(struct differences *differences, node_id id, size_t limit) {
+  size_t reach = difference_reach(differences, id);
+  size_t most = reach ? REACH_MOST / reach + 1 : limit;
+  return most < limit ? most : limit;
+}
+
 void witness_backprop(struct judge *judge) {
   struct result *result = judge->result;
   size_t count = result->wrt.count;
@@ -89,8 +99,11 @@ void witness_backprop(struct judge *judge) {
     differences.progress = report_progress;
     differences.context = judge;
   }
-  for (size_t i = 0; i < count; i++)
-    witness_node(judge, &differences, result->wrt.at[i], limits[i]);
+  for (size_t i = 0; i < count; i++) {
+    node_id id = result->wrt.at[i];
+    size_t limit = all ? limits[i] : affordable(&differences, id, limits[i]);
+    witness_node(judge, &differences, id, limit);
+  }
 }
 
 /* ---- claims ---------------------------------------------------------------------------------- */

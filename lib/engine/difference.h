@@ -126,6 +126,10 @@ void difference_tensor(struct differences *differences, const struct tensor_chec
  * small ones, and equally many of the others. */
 void differences_share(size_t limit, size_t count, const size_t *sizes, size_t *limits);
 
+/* How many entries of nodes are computed anew for one step of one entry of a root: what it costs,
+ * the same on every machine. */
+size_t difference_reach(struct differences *differences, node_id root);
+
 /* ---- for people -------------------------------------------------------------------------- */
 
 /* How many significant digits of a difference may be printed so that they are the same on every
