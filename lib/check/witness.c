@@ -73,13 +73,13 @@ static void witness_node(struct judge *judge, struct differences *differences, n
   *vec_push(judge->arena, &judge->check->backprop) = witnessed;
 }
 
-/* By default a tensor is not looked at for longer than so many recomputed entries: where each entry
- * of a large net costs much, a sample and the random directions have to do. */
-enum { REACH_MOST = 20000000 };
+/* By default so many entries may be recomputed, an equal share for each tensor: where each entry of a
+ * large net costs much, a sample and the random directions have to do. */
+enum { REACH_MOST = 100000000 };
 
-static size_t affordable(struct differences *differences, node_id id, size_t limit) {
+static size_t affordable(struct differences *differences, node_id id, size_t limit, size_t share) {
   size_t reach = difference_reach(differences, id);
-  size_t most = reach ? REACH_MOST / reach + 1 : limit;
+  size_t most = reach ? share / reach + 1 : limit;
   return most < limit ? most : limit;
 }
 
@@ -101,7 +101,7 @@ void witness_backprop(struct judge *judge) {
   }
   for (size_t i = 0; i < count; i++) {
     node_id id = result->wrt.at[i];
-    size_t limit = all ? limits[i] : affordable(&differences, id, limits[i]);
+    size_t limit = all ? limits[i] : affordable(&differences, id, limits[i], REACH_MOST / count);
     witness_node(judge, &differences, id, limit);
   }
 }
