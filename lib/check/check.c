@@ -153,7 +153,7 @@ static bool prepare_matrix(struct judge *judge, struct judged *judged) {
     return jacobian_make(judged->jacobian, judge->arena, net->report, &net->graph, &net->words,
                          claim->of, by);
   return hessian_make(judged->jacobian, judge->arena, net->report, &net->graph, &net->words,
-                      judge->result->plan.output, judge->result->upstream_node, claim->of, by);
+                      judge->result->plan.output, judge->result->upstream, claim->of, by);
 }
 
 /* How many decimals a number is written with (of 1.2e3: -2); NO_DECIMALS where it is no plain one. */

@@ -120,7 +120,6 @@ static bool take_upstream(struct result *result, const struct evaluate_options *
   const struct shape *wanted = graph_node(&net->graph, output)->shape;
   node_id given = output == net->output ? net->upstream : NODE_NONE;
   *upstream = NULL;
-  result->upstream_node = NODE_NONE;
   if (options->ones) return true;
   if (options->upstream) {
     given = net_option_value(net, "--upstream", options->upstream);
@@ -129,7 +128,6 @@ static bool take_upstream(struct result *result, const struct evaluate_options *
   if (given != NODE_NONE) {
     const struct node *node = graph_node(&net->graph, given);
     *upstream = node->value;
-    result->upstream_node = given;
     if (node->shape == wanted) return true;
     report_add(net->report, node->mark, BP(UPSTREAM_SHAPE), shape_text(result, node->shape),
                name_of(result, output), shape_text(result, wanted));

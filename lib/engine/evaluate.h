@@ -39,7 +39,6 @@ struct result {
   bool all;
   bool gradients;         /* they were computed */
   const double *upstream; /* dL/d(output); NULL: ones */
-  node_id upstream_node;  /* which holds it; NODE_NONE: none does */
   bool *indexed;          /* of each node: all its users take it as an index; NULL: none is */
   VEC(node_id) wrt;
   bool *wrt_seen; /* of each node: it is in wrt; NULL: wrt is the default */
