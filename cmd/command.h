@@ -32,6 +32,7 @@ struct arguments {
   const char *format, *of, *upstream, *wrt, *data_root, *threads;
   const char *gradients, *rtol, *atol, *points, *seed, *numeric; /* of check */
   const char *times;                                             /* of hessian */
+  const char *lang;                                              /* of codegen */
   bool all, strict, help, no_gradients, mutants, nets_only;
   const char *style, *palette, *show, *level, *collapse, *focus, *depth, *between; /* of render */
   const char *max_nodes, *seconds;
@@ -47,7 +48,7 @@ struct command {
 };
 
 extern const struct command command_eval, command_render, command_check, command_jacobian,
-    command_hessian, command_ops, command_schema, command_explain;
+    command_hessian, command_codegen, command_ops, command_schema, command_explain;
 
 /* ---- what commands share ----------------------------------------------------------------- */
 

@@ -10,8 +10,8 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-    &command_eval,    &command_render, &command_check,  &command_jacobian,
-    &command_hessian, &command_ops,    &command_schema, &command_explain};
+    &command_eval,    &command_render, &command_check,  &command_jacobian, &command_hessian,
+    &command_codegen, &command_ops,    &command_schema, &command_explain};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* ---- what commands share ----------------------------------------------------------------- */

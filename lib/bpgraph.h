@@ -267,6 +267,20 @@ BP_API const char *bp_picture_draw(bp_picture *picture, const char *format, bool
 
 BP_API void bp_picture_free(bp_picture *picture);
 
+/* ---- code -------------------------------------------------------------------------------- */
+
+/* Code in "c" or "python" that computes the output of a result and the gradients that it has: one
+ * assignment a node, forward, then backward.  In C (C17 with libm) it is a function that takes the
+ * values of inputs, parameters and constants in the order of the file, numbers as double and tensors
+ * as arrays, row by row; after them, an array for an output of more than one entry, and a struct
+ * with a member for each gradient, which it fills; it returns an output of one entry.  In Python
+ * (with NumPy) it returns the output and a dictionary of gradients.
+ *
+ * Returns `*size` bytes, followed by a NUL, which belong to the result.  NULL after a message of the
+ * net (an op has no code in this language, the output has several entries and there is no
+ * `upstream`, memory ran out), or where there is no such language. */
+BP_API const char *bp_codegen(bp_result *result, const char *language, size_t *size);
+
 /* ---- the rest -------------------------------------------------------------------------- */
 
 /* The library's version: "0.1.0". */

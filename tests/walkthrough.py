@@ -100,6 +100,9 @@ def main():
         result = json.loads(run(program, "eval", "--format", "json", "-", stdin=NET.replace("CUBE", op)))
         check(result["output"]["value"] == [8, -27], "its value is x^3")
         check(result["gradients"]["x"] == [12, 270], "its gradient is upstream 3 x^2")
+        for language, value in (("python", "y = x ** 3"), ("c", "y[i] = x[i] * x[i] * x[i];")):
+            code = run(program, "codegen", "-", "--lang", language, stdin=NET.replace("CUBE", op))
+            check(value in code, f"it is code in {language}")
         tests = run(table_test, op)
         check("3 * upstream * x ** 2" in run(program, "ops", op), f"bpgraph ops {op} shows its rule")
         check(re.search(rf"\[ +OK +\] {op}$", tests, re.MULTILINE), "the table test has it, and passes")

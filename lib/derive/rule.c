@@ -190,6 +190,8 @@ static bool find_variadic(struct rules *rules, const struct expr_item *name, str
     *out = spread_inputs(rules, false);
   else if (is_name(name, "it"))
     *out = spread_inputs(rules, true);
+  else if (is_name(name, "inputs"))
+    *out = make_number(node_of(rules)->count, nowhere);
   else if (is_name(name, "position"))
     *out = make_number(rules->input, nowhere);
   else
@@ -246,6 +248,36 @@ static void call_count(struct use *use, struct value *out) {
   *out = make_number(count, nowhere);
 }
 
+/* How many entries the axes from .. to - 1 have. */
+static struct value count_between(const struct use *use, unsigned from, unsigned to) {
+  double count = 1;
+  for (unsigned i = from; i < to; i++) count *= (double)use->shape->dim[i];
+  return make_number(count, nowhere);
+}
+
+static void call_above(struct use *use, struct value *out) {
+  unsigned first = 0;
+  while (first < use->shape->rank && !use->axes[first]) first++;
+  *out = count_between(use, 0, first);
+}
+
+static void call_below(struct use *use, struct value *out) {
+  unsigned end = use->shape->rank;
+  while (end > 0 && !use->axes[end - 1]) end--;
+  *out = count_between(use, end, use->shape->rank);
+}
+
+static void call_pair(struct use *use, struct value *out) {
+  const struct value *given = &use->arguments[0];
+  struct value *both = ARENA_ARRAY(use->rules->scope.arena, struct value, 2);
+  *out = (struct value){.kind = VALUE_LIST};
+  if (given->kind == VALUE_LIST && given->list.count) given = given->list.at;
+  both[0] = both[1] = *given;
+  if (use->arguments[0].kind == VALUE_LIST && use->arguments[0].list.count > 1) both[1] = given[1];
+  out->list.count = 2;
+  out->list.at = both;
+}
+
 /* Axis i of the transposed tensor is axis axes[i] of x; without axes they are reversed. */
 static void call_inverse(struct use *use, struct value *out) {
   const struct value *axes = &use->arguments[0];
@@ -296,8 +328,10 @@ static const struct function {
     {"shape", 1, 0, -1, false, call_shape},    {"rank", 1, 0, -1, false, call_rank},
     {"size", 1, 0, -1, false, call_size},      {"given", 1, -1, -1, false, call_given},
     {"kept", 2, 0, 1, false, call_kept},       {"count", 2, 0, 1, false, call_count},
-    {"inverse", 2, 1, 0, false, call_inverse}, {"before", 1, -1, 0, true, call_before},
-    {"each", 1, -1, -1, true, call_each},      {"adjoint", 2, -1, -1, true, call_adjoint}};
+    {"above", 2, 0, 1, false, call_above},     {"below", 2, 0, 1, false, call_below},
+    {"pair", 1, -1, -1, false, call_pair},     {"inverse", 2, 1, 0, false, call_inverse},
+    {"before", 1, -1, 0, true, call_before},   {"each", 1, -1, -1, true, call_each},
+    {"adjoint", 2, -1, -1, true, call_adjoint}};
 
 static const struct function *find_function(const struct rules *rules,
                                             const struct expr_item *name) {
@@ -451,4 +485,37 @@ enum derived derive_input(struct rules *rules, node_id node, unsigned input, nod
   report_see(graph->report, mark, "in the derivative of %s by %s", op->name,
              op_input_name(op, input));
   return DERIVED_FAILED;
+}
+
+/* ---- expressions of others ----------------------------------------------------------------- */
+
+static bool lower_text(struct rules *rules, node_id node, const char *text, size_t size,
+                       struct value *out) {
+  struct expr items;
+  rules->node = node, rules->input = 0, rules->upstream = NODE_NONE;
+  return parse_piece(rules, text, text + size, &items) &&
+         lower_expr(&rules->scope, items.items.at, items.items.count, out);
+}
+
+bool rule_constant(struct rules *rules, node_id node, const char *text, size_t size,
+                   struct value *out) {
+  double number;
+  if (!lower_text(rules, node, text, size, out)) return false;
+  if (out->kind == VALUE_NODE && value_number(&rules->scope, out, &number))
+    *out = make_number(number, nowhere);
+  if (out->kind != VALUE_NODE && out->kind != VALUE_FAILED) return true;
+  report_add(rules->scope.report, nowhere, BP(NOT_CONSTANT), "what code is made of",
+             "an expression of shapes, ranks or attributes");
+  return false;
+}
+
+node_id rule_nodes(struct rules *rules, node_id node, const char *text, size_t size) {
+  struct graph *graph = rules->scope.graph;
+  struct value value;
+  const size_t first = graph->nodes.count;
+  const struct mark mark = graph_node(graph, node)->mark;
+  node_id last = NODE_NONE;
+  if (lower_text(rules, node, text, size, &value)) last = value_node(&rules->scope, &value);
+  mark_new(graph, first, mark);
+  return last;
 }

@@ -8,14 +8,16 @@
  *   - `and`, `or`, `not`, `//`, `%` and all arithmetic on constants, lists included: [1] * 3 + [2];
  *   - shape(x), rank(x), size(x): the number of entries; given(name): whether an input or
  *     attribute was given; kept(x, axis): the shape of x with 1 in the place of the reduced axes;
- *     count(x, axis): how many entries become one; inverse(axes, x): the permutation that undoes
+ *     count(x, axis): how many entries become one; above(x, axis), below(x, axis): how many entries
+ *     the axes before the first of them, behind the last of them have;
+ *     pair(number or list): a list of two, for attributes that take one number for both; inverse(axes, x): the permutation that undoes
  *     a transpose.  An axis that was not given stands for all axes.
  * A rule may be several, tried in order, all but the last with a guard that is a constant:
  * "rank(a) == 1: ...; ...".
  *
  * A variadic op has one rule, for any of its inputs, which is called as its row calls them.  Then
  * `others` are all the others (in a call, an argument each), `position` says which input it is,
- * from 0, before(axis) adds up the sizes of the inputs before it, each(EXPR) is EXPR once for every
+ * from 0, `inputs` how many there are, before(axis) adds up the sizes of the inputs before it, each(EXPR) is EXPR once for every
  * input, which is called `it` (EXPR has operators only, no calls), and adjoint(spec, position) is
  * the specification with which einsum computes its own derivative. */
 #ifndef BPGRAPH_DERIVE_RULE_H
@@ -53,5 +55,14 @@ enum derived {
  * one: the upstream gradient itself, say.  The new ones have the mark of `node`. */
 enum derived derive_input(struct rules *rules, node_id node, unsigned input, node_id upstream,
                           node_id *gradient);
+
+/* What an expression is, in which the names are known that a rule about `node` knows, and which is a
+ * constant: "shape(x)[-1]".  False after a report. */
+bool rule_constant(struct rules *rules, node_id node, const char *text, size_t size,
+                   struct value *out);
+
+/* Appends the nodes of an expression in which a rule's names are known, and returns the last;
+ * NODE_NONE after a report.  The new ones have the mark of `node`. */
+node_id rule_nodes(struct rules *rules, node_id node, const char *text, size_t size);
 
 #endif

@@ -30,6 +30,9 @@ void json_warnings(const struct result *result, struct text *out);
  * front of the first. */
 void print_settings(const struct node *node, const char *before, struct text *out);
 
+/* The CRC-32 of some bytes, as zip files have it. */
+uint32_t crc_of(const char *bytes, size_t size);
+
 /* Writes an attribute's value as an expression has it: [1, 2], true, "ij->ji". */
 void print_attr_value(const struct attr_spec *spec, const struct attr *attr, struct text *out);
 

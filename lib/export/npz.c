@@ -226,3 +226,7 @@ void export_npz(const struct result *result, struct text *out) {
     if (is_written(result, id)) add_node(result, &zip, "value.", id, run_value(&result->run, id));
   archive_end(&zip);
 }
+
+uint32_t crc_of(const char *bytes, size_t size) {
+  return (uint32_t)crc32_z(0, (const Bytef *)bytes, size);
+}

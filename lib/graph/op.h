@@ -165,6 +165,59 @@ struct op_parts {
   double (*share)(const struct call *call, const struct call *part);
 };
 
+/* ---- generated code ---------------------------------------------------------------------- */
+
+/* How the entries of an operand lie along nested loops: where the first is, and how far it is to
+ * the next along each loop. */
+enum { LOOPS_MOST = 2 * RANK_MOST };
+struct lay {
+  ptrdiff_t at, stride[LOOPS_MOST];
+};
+
+/* Nested loops, outermost first, around y = f or y += f, where f is the product of some entries. */
+struct loops {
+  unsigned rank;
+  int64_t n[LOOPS_MOST];
+  struct lay y;
+  unsigned count; /* factors */
+  struct factor {
+    unsigned input;
+    struct lay lay;
+  } * factors;
+};
+
+/* What an op does as loops, one nest after the other; before, y may be filled with a number. */
+struct loop_list {
+  struct arena *arena;
+  bool filled, adds; /* adds: y += f */
+  double fill;
+  VEC(struct loops) nests;
+};
+typedef void loops_fn(const struct attr *attr, const struct shape *y, unsigned count,
+                      const struct shape *const *x, struct loop_list *out);
+
+/* How generated code computes y.  A text is code in which the inputs' names and `y` stand for
+ * operands, `inputs` for all inputs with commas between, and {EXPR} for an expression of the rules
+ * that is a constant: {shape(x)[-1]}, {axis}.  It may be several, a line each, of which the first
+ * counts whose guard, such a constant too, holds: "rank(x) == 1 => ...\n...".  Functions that a text calls are
+ * those of the language and its library, and of ops/snippets.c. */
+struct op_code {
+  /* C: one of the five. */
+  const char *entry; /* an expression for an entry of y, from entries of the inputs; of a variadic
+                      * op: from a and b, for the first two, then from that and the next ... */
+  const char *row;   /* an expression for an entry of y, from what is reduced to it: n entries, the
+                      * first at x, `step` apart; along the attribute axis or axes, else the last */
+  const char *rows; /* a statement that fills n entries, `step` apart, from y on; from x likewise */
+  const char *whole; /* a statement that fills y from pointers to the first entries */
+  loops_fn *loops;
+  unsigned char core[OP_INPUTS]; /* `whole` is about so many last axes of each input, and
+                                           * is repeated over those before; 0: about all */
+  const char *work;              /* a constant: the doubles that `whole` wants at `work` */
+  bool same;                     /* y has the entries of x, in the same order */
+  const char *python;            /* an expression */
+  const char *composed; /* y in the net language, for a language that there is no text for */
+};
+
 /* ---- the row ----------------------------------------------------------------------------- */
 
 /* What an op means to those who simplify expressions (derive/simplify.h); most ops are NONE. */
@@ -229,6 +282,8 @@ struct op {
   kink_fn *kinks;                   /* NULL: differentiable wherever it is finite */
   const char *undefined[OP_INPUTS]; /* where the kinks are, by input, for people; NULL, "false" */
   const char *convention;           /* what holds at a kink, e.g. "0" */
+
+  struct op_code code; /* what generated code has for it */
 
   const struct op_sample *samples;    /* ends with NULL shapes */
   struct op_domain domain[OP_INPUTS]; /* {0, 0}: -2 .. 2 */

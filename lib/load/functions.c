@@ -279,7 +279,8 @@ static void read_function(struct net *net, tree_id key, tree_id body) {
                              .parts = &entry_parts,
                              .linear = {LINEAR_ALL},
                              .wraps = true,
-                             .rules = {"upstream"}};
+                             .rules = {"upstream"},
+                             .code = {.same = true, .python = "x"}};
   function->failed = true;
   function->expect = TREE_NONE;
   if (!read_keys(net, body, "a function", keys, KEYS, found)) return;

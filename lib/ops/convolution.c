@@ -783,47 +783,113 @@ static const struct op_sample average_samples[] = {
   }
 #define INPUTS(from, to, ...) .least = (from), .most = (to), .inputs = {__VA_ARGS__}
 
-const struct op convolution_ops[] = {
-    ROW(conv2d, "networks",
-        "the convolution (cross-correlation) of items, channels, rows, columns with w, plus b",
-        "y_nohw = b_o + sum_cij x_nc(h+i)(w+j) w_ocij", infer_conv2d, conv_attrs, conv_samples,
-        INPUTS(2, 3, "x", "w", "b"), .scratch = conv2d_scratch, .apart = apart_convolved,
-        .parts = &conv_parts, .linear = {5, 6, 5},
-        .rules = {CONV_INPUT("upstream", "w", "x"), CONV_WEIGHT("upstream", "x", "w"),
-                  "sum(upstream, axis=[0, 2, 3])"}),
-    ROW(max_pool2d, "networks", "the largest entry of each window of rows and columns",
-        "y_hw = max_ij x_(h+i)(w+j)", infer_pool, pool_attrs, pool_samples, INPUTS(1, 1, "x"),
-        .scratch = max_pool2d_scratch, .apart = apart_items, .parts = &pool_parts,
-        .branches = max_pool2d_branches, .rules = {POOL("max_pool2d_scatter", "upstream, x")},
-        .kinks = max_pool2d_kinks, .convention = "all to the first",
-        .undefined = {"several entries of a window are the largest"}),
-    ROW(avg_pool2d, "networks",
-        "the mean of each window of rows and columns; padding counts as zeros",
-        "y_hw = mean_ij x_(h+i)(w+j)", infer_pool, pool_attrs, pool_samples, INPUTS(1, 1, "x"),
-        .apart = apart_items, .parts = &pool_parts, .linear = {1},
-        .rules = {POOL("avg_pool2d_adjoint", "upstream, shape=x.shape")}),
-    ROW(conv2d_input, "adjoint ops", "the gradient of conv2d by x: the transposed convolution",
-        "x_nc(h+i)(w+j) = sum g_nohw w_ocij", infer_conv2d_input, conv_adjoint_attrs,
-        conv_input_samples, INPUTS(2, 2, "g", "w"), .scratch = conv2d_input_scratch,
-        .apart = apart_convolved_back, .linear = {1, 2},
-        .rules = {CONV("upstream", "w"), CONV_WEIGHT("g", "upstream", "w")}),
-    ROW(conv2d_weight, "adjoint ops", "the gradient of conv2d by w",
-        "w_ocij = sum_nhw g_nohw x_nc(h+i)(w+j)", infer_conv2d_weight, conv_adjoint_attrs,
-        conv_weight_samples, INPUTS(2, 2, "g", "x"), .scratch = conv2d_weight_scratch,
-        .apart = apart_weights, .linear = {1, 2},
-        .rules = {CONV("x", "upstream"), CONV_INPUT("g", "upstream", "x")}),
-    ROW(max_pool2d_scatter, "adjoint ops",
-        "the gradient of max_pool2d: each entry of g goes where the largest of x's window is",
-        "x_winner(h, w) = sum g_hw", infer_max_pool2d_scatter, pool_attrs, scatter_samples,
-        INPUTS(2, 2, "g", "x"), .apart = apart_items, .parts = &pool_parts, .linear = {1},
-        .branches = scatter_branches, .rules = {POOL("max_pool2d_gather", "upstream, x"), NULL}),
-    ROW(max_pool2d_gather, "adjoint ops",
-        "the entries of u that are where the largest of each of x's windows is",
-        "y_hw = u_winner(h, w)", infer_max_pool2d_gather, pool_attrs, gather_samples,
-        INPUTS(2, 2, "u", "x"), .apart = apart_items, .parts = &pool_parts, .linear = {1},
-        .branches = gather_branches, .rules = {POOL("max_pool2d_scatter", "upstream, x"), NULL}),
-    ROW(avg_pool2d_adjoint, "adjoint ops", "the gradient of avg_pool2d",
-        "x_(h+i)(w+j) = sum g_hw / size", infer_avg_pool2d_adjoint, pool_adjoint_attrs,
-        average_samples, INPUTS(1, 1, "g"), .apart = apart_items, .linear = {1},
-        .rules = {POOL("avg_pool2d", "upstream")}),
-    {.name = NULL}};
+const struct op convolution_ops[] =
+    {ROW(conv2d, "networks",
+         "the convolution (cross-correlation) of items, channels, rows, columns with w, plus b",
+         "y_nohw = b_o + sum_cij x_nc(h+i)(w+j) w_ocij", infer_conv2d, conv_attrs, conv_samples,
+         INPUTS(2, 3, "x", "w", "b"), .scratch = conv2d_scratch, .apart = apart_convolved,
+         .parts = &conv_parts, .linear = {5, 6, 5},
+         .rules = {CONV_INPUT("upstream", "w", "x"), CONV_WEIGHT("upstream", "x", "w"),
+                   "sum(upstream, axis=[0, 2, 3])"},
+         .code =
+             {.whole =
+                  "conv2d(y, x, w, b, {x.shape[0]}, {groups}, {w.shape[1]}, {w.shape[0] // "
+                  "groups}, {x.shape[2]}, {x.shape[3]}, {w.shape[2]}, {w.shape[3]}, {y.shape[2]}, "
+                  "{y.shape[3]}, {pair(stride)}, {pair(padding)}, {pair(dilation)})",
+              .python =
+                  "conv2d(x, w, b, {groups}, {pair(stride)}, {pair(padding)}, {pair(dilation)})"}),
+     ROW(max_pool2d, "networks", "the largest entry of each window of rows and columns",
+         "y_hw = max_ij x_(h+i)(w+j)", infer_pool, pool_attrs, pool_samples, INPUTS(1, 1, "x"),
+         .scratch = max_pool2d_scratch, .apart = apart_items, .parts = &pool_parts,
+         .branches = max_pool2d_branches, .rules = {POOL("max_pool2d_scatter", "upstream, x")},
+         .kinks = max_pool2d_kinks, .convention = "all to the first",
+         .undefined = {"several entries of a window are the largest"},
+         .code =
+             {.whole = "given(stride) => max_pool2d(y, x, {size(x) // x.shape[-1] // x.shape[-2]}, "
+                       "{x.shape[-2]}, {x.shape[-1]}, {pair(size)}, {y.shape[-2]}, {y.shape[-1]}, "
+                       "{pair(stride)}, {pair(padding)})\nmax_pool2d(y, x, {size(x) // x.shape[-1] "
+                       "// x.shape[-2]}, {x.shape[-2]}, {x.shape[-1]}, {pair(size)}, "
+                       "{y.shape[-2]}, {y.shape[-1]}, {pair(size)}, {pair(padding)})",
+              .python =
+                  "given(stride) => max_pool2d(x, {pair(size)}, {pair(stride)}, "
+                  "{pair(padding)})\nmax_pool2d(x, {pair(size)}, {pair(size)}, {pair(padding)})"}),
+     ROW(avg_pool2d, "networks",
+         "the mean of each window of rows and columns; padding counts as zeros",
+         "y_hw = mean_ij x_(h+i)(w+j)", infer_pool, pool_attrs, pool_samples, INPUTS(1, 1, "x"),
+         .apart = apart_items, .parts = &pool_parts, .linear = {1},
+         .rules = {POOL("avg_pool2d_adjoint", "upstream, shape=x.shape")},
+         .code =
+             {.whole = "given(stride) => avg_pool2d(y, x, {size(x) // x.shape[-1] // x.shape[-2]}, "
+                       "{x.shape[-2]}, {x.shape[-1]}, {pair(size)}, {y.shape[-2]}, {y.shape[-1]}, "
+                       "{pair(stride)}, {pair(padding)})\navg_pool2d(y, x, {size(x) // x.shape[-1] "
+                       "// x.shape[-2]}, {x.shape[-2]}, {x.shape[-1]}, {pair(size)}, "
+                       "{y.shape[-2]}, {y.shape[-1]}, {pair(size)}, {pair(padding)})",
+              .python =
+                  "given(stride) => avg_pool2d(x, {pair(size)}, {pair(stride)}, "
+                  "{pair(padding)})\navg_pool2d(x, {pair(size)}, {pair(size)}, {pair(padding)})"}),
+     ROW(conv2d_input, "adjoint ops", "the gradient of conv2d by x: the transposed convolution",
+         "x_nc(h+i)(w+j) = sum g_nohw w_ocij", infer_conv2d_input, conv_adjoint_attrs,
+         conv_input_samples, INPUTS(2, 2, "g", "w"), .scratch = conv2d_input_scratch,
+         .apart = apart_convolved_back, .linear = {1, 2},
+         .rules = {CONV("upstream", "w"), CONV_WEIGHT("g", "upstream", "w")},
+         .code =
+             {.whole =
+                  "conv2d_input(y, g, w, {y.shape[0]}, {groups}, {w.shape[1]}, {w.shape[0] // "
+                  "groups}, {y.shape[2]}, {y.shape[3]}, {w.shape[2]}, {w.shape[3]}, {g.shape[2]}, "
+                  "{g.shape[3]}, {pair(stride)}, {pair(padding)}, {pair(dilation)})",
+              .python = "conv2d_input(g, w, {shape}, {groups}, {pair(stride)}, {pair(padding)}, "
+                        "{pair(dilation)})"}),
+     ROW(conv2d_weight, "adjoint ops", "the gradient of conv2d by w",
+         "w_ocij = sum_nhw g_nohw x_nc(h+i)(w+j)", infer_conv2d_weight, conv_adjoint_attrs,
+         conv_weight_samples, INPUTS(2, 2, "g", "x"), .scratch = conv2d_weight_scratch,
+         .apart = apart_weights, .linear = {1, 2},
+         .rules = {CONV("x", "upstream"), CONV_INPUT("g", "upstream", "x")},
+         .code =
+             {.whole =
+                  "conv2d_weight(y, g, x, {x.shape[0]}, {groups}, {y.shape[1]}, {y.shape[0] // "
+                  "groups}, {x.shape[2]}, {x.shape[3]}, {y.shape[2]}, {y.shape[3]}, {g.shape[2]}, "
+                  "{g.shape[3]}, {pair(stride)}, {pair(padding)}, {pair(dilation)})",
+              .python = "conv2d_weight(g, x, {shape}, {groups}, {pair(stride)}, {pair(padding)}, "
+                        "{pair(dilation)})"}),
+     ROW(max_pool2d_scatter, "adjoint ops",
+         "the gradient of max_pool2d: each entry of g goes where the largest of x's window is",
+         "x_winner(h, w) = sum g_hw", infer_max_pool2d_scatter, pool_attrs, scatter_samples,
+         INPUTS(2, 2, "g", "x"), .apart = apart_items, .parts = &pool_parts, .linear = {1},
+         .branches = scatter_branches, .rules = {POOL("max_pool2d_gather", "upstream, x"), NULL},
+         .code = {.whole =
+                      "given(stride) => max_pool2d_scatter(y, g, x, {size(x) // x.shape[-1] // "
+                      "x.shape[-2]}, {x.shape[-2]}, {x.shape[-1]}, {pair(size)}, {g.shape[-2]}, "
+                      "{g.shape[-1]}, {pair(stride)}, {pair(padding)})\nmax_pool2d_scatter(y, g, "
+                      "x, {size(x) // x.shape[-1] // x.shape[-2]}, {x.shape[-2]}, {x.shape[-1]}, "
+                      "{pair(size)}, {g.shape[-2]}, {g.shape[-1]}, {pair(size)}, {pair(padding)})",
+                  .python = "given(stride) => max_pool2d_scatter(g, x, {pair(size)}, "
+                            "{pair(stride)}, {pair(padding)})\nmax_pool2d_scatter(g, x, "
+                            "{pair(size)}, {pair(size)}, {pair(padding)})"}),
+     ROW(max_pool2d_gather, "adjoint ops",
+         "the entries of u that are where the largest of each of x's windows is",
+         "y_hw = u_winner(h, w)", infer_max_pool2d_gather, pool_attrs, gather_samples,
+         INPUTS(2, 2, "u", "x"), .apart = apart_items, .parts = &pool_parts, .linear = {1},
+         .branches = gather_branches, .rules = {POOL("max_pool2d_scatter", "upstream, x"), NULL},
+         .code = {.whole =
+                      "given(stride) => max_pool2d_gather(y, u, x, {size(x) // x.shape[-1] // "
+                      "x.shape[-2]}, {x.shape[-2]}, {x.shape[-1]}, {pair(size)}, {y.shape[-2]}, "
+                      "{y.shape[-1]}, {pair(stride)}, {pair(padding)})\nmax_pool2d_gather(y, u, x, "
+                      "{size(x) // x.shape[-1] // x.shape[-2]}, {x.shape[-2]}, {x.shape[-1]}, "
+                      "{pair(size)}, {y.shape[-2]}, {y.shape[-1]}, {pair(size)}, {pair(padding)})",
+                  .python = "given(stride) => max_pool2d_gather(u, x, {pair(size)}, "
+                            "{pair(stride)}, {pair(padding)}, {shape(y)})\nmax_pool2d_gather(u, x, "
+                            "{pair(size)}, {pair(size)}, {pair(padding)}, {shape(y)})"}),
+     ROW(avg_pool2d_adjoint, "adjoint ops", "the gradient of avg_pool2d",
+         "x_(h+i)(w+j) = sum g_hw / size", infer_avg_pool2d_adjoint, pool_adjoint_attrs,
+         average_samples, INPUTS(1, 1, "g"), .apart = apart_items, .linear = {1},
+         .rules = {POOL("avg_pool2d", "upstream")},
+         .code = {.whole =
+                      "given(stride) => avg_pool2d_adjoint(y, g, {size(y) // y.shape[-1] // "
+                      "y.shape[-2]}, {y.shape[-2]}, {y.shape[-1]}, {pair(size)}, {g.shape[-2]}, "
+                      "{g.shape[-1]}, {pair(stride)}, {pair(padding)})\navg_pool2d_adjoint(y, g, "
+                      "{size(y) // y.shape[-1] // y.shape[-2]}, {y.shape[-2]}, {y.shape[-1]}, "
+                      "{pair(size)}, {g.shape[-2]}, {g.shape[-1]}, {pair(size)}, {pair(padding)})",
+                  .python = "given(stride) => avg_pool2d_adjoint(g, {pair(size)}, {pair(stride)}, "
+                            "{pair(padding)}, {shape})\navg_pool2d_adjoint(g, {pair(size)}, "
+                            "{pair(size)}, {pair(padding)}, {shape})"}),
+     {.name = NULL}};

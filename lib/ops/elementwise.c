@@ -7,19 +7,15 @@
 #include "ops/rows.h"
 #include "tensor/vector_math.h"
 
-static double sigmoid_of(double x) {
-  double e = exp(-fabs(x)); /* never overflows */
-  return x >= 0 ? 1 / (1 + e) : e / (1 + e);
-}
+/* sigmoid, softplus, modulo */
+#define ENTRY_FUNCTION(name, arguments, note, python, ...) static double name arguments __VA_ARGS__
+#include "ops/entry.def"
+#undef ENTRY_FUNCTION
 
 /* sigmoid(x) sigmoid(-x), which keeps its digits where 1 - y has none left. */
 static double sigmoid_slope(double x) {
   double e = exp(-fabs(x));
   return e / ((1 + e) * (1 + e));
-}
-
-static double softplus_of(double x) {
-  return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); /* never overflows */
 }
 
 /* How much of a length is due to one side: 0 where there is none, all where it alone is infinite. */
@@ -31,18 +27,9 @@ static double part(double side, double length) {
 /* side / length^2, without squares that overflow or vanish. */
 static double turn(double side, double length) { return length == 0 ? 0 : side / length / length; }
 
-static double modulo_of(double a, double b) {
-  double rest = fmod(a, b);
-  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
-}
-
-/* Klambauer et al., Self-Normalizing Neural Networks, 2017. */
-#define SELU_SCALE 1.0507009873554805
-#define SELU_ALPHA 1.6732632423543772
-
 static double mish_slope(double x) {
-  double t = tanh(softplus_of(x));
-  return t + x * (1 - t * t) * sigmoid_of(x);
+  double t = tanh(softplus(x));
+  return t + x * (1 - t * t) * sigmoid(x);
 }
 
 /* ---- one input --------------------------------------------------------------------------- */
@@ -103,17 +90,18 @@ static double mish_slope(double x) {
     return branches;                                                                               \
   }
 
-#define UNARY(name, symbol, meaning, formula, value, slope, rule, low, high)                       \
+#define UNARY(name, symbol, meaning, formula, value, numpy, slope, rule, low, high)                \
   UNARY_FORWARD(name, value) UNARY_BACKWARD(name, value, slope)
-#define VECTOR(name, symbol, meaning, formula, value, slope, rule, low, high, many)                \
+#define VECTOR(name, symbol, meaning, formula, value, numpy, slope, rule, low, high, many)         \
   VECTOR_FORWARD(name, value, many) UNARY_BACKWARD(name, value, slope)
-#define EDGED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention)     \
+#define EDGED(name, symbol, meaning, formula, value, numpy, slope, rule, low, high, kink,          \
+              convention)                                                                          \
   UNARY_FORWARD(name, value) UNARY_BACKWARD(name, value, slope) UNARY_KINK(name, kink)
-#define KINKED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention,    \
-               piece)                                                                              \
+#define KINKED(name, symbol, meaning, formula, value, numpy, slope, rule, low, high, kink,         \
+               convention, piece)                                                                  \
   UNARY_FORWARD(name, value)                                                                       \
   UNARY_BACKWARD(name, value, slope) UNARY_KINK(name, kink) UNARY_BRANCHES(name, piece)
-#define STEPPED(name, symbol, meaning, formula, value, slope, rule, low, high)                     \
+#define STEPPED(name, symbol, meaning, formula, value, numpy, slope, rule, low, high)              \
   UNARY_FORWARD(name, value) UNARY_BACKWARD(name, value, slope) UNARY_BRANCHES(name, y)
 #define LINEAR UNARY
 #define STOPPED UNARY
@@ -155,8 +143,8 @@ static double mish_slope(double x) {
     return branches;                                                                               \
   }
 
-#define BINARY(name, symbol, meaning, formula, value, slope_a, slope_b, rule_a, rule_b, kink_a,    \
-               kink_b, convention, low_a, high_a, low_b, high_b, ...)                              \
+#define BINARY(name, symbol, meaning, formula, value, numpy, slope_a, slope_b, rule_a, rule_b,     \
+               kink_a, kink_b, convention, low_a, high_a, low_b, high_b, ...)                      \
   PAIR_FORWARD(name, value)                                                                        \
   PAIR_BACKWARD(name##_backward, 0, g *(slope_a))                                                  \
   PAIR_BACKWARD(name##_backward, 1, g *(slope_b))                                                  \
@@ -171,7 +159,7 @@ static double mish_slope(double x) {
     partial[1] = (slope_b);                                                                        \
     return y;                                                                                      \
   }
-#define COMPARE(name, symbol, meaning, formula, value)                                             \
+#define COMPARE(name, symbol, meaning, formula, value, numpy)                                      \
   PAIR_FORWARD(name, value)                                                                        \
   BINARY_BRANCHES(name, y)                                                                         \
   static double name##_scalar(double a, double b, double partial[2]) {                             \
@@ -207,23 +195,31 @@ BINARY_BRANCHES(mod, floor(a / b))
    .samples = unary_samples,                                                                       \
    .domain = {{least_x, most_x}},                                                                  \
    __VA_ARGS__},
-#define UNARY(name, symbol, meaning, formula, value, slope, rule, low, high)                       \
-  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .convention = NULL)
-#define VECTOR(name, symbol, meaning, formula, value, slope, rule, low, high, many)                \
-  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .convention = NULL)
-#define EDGED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention_)    \
-  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .kinks = name##_kinks,                \
+#define UNARY(name, symbol, meaning, formula, value, numpy, slope, rule, low, high)                \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high,                                       \
+            .code = {.entry = #value, .python = numpy}, .convention = NULL)
+#define VECTOR(name, symbol, meaning, formula, value, numpy, slope, rule, low, high, many)         \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high,                                       \
+            .code = {.entry = #value, .python = numpy}, .convention = NULL)
+#define EDGED(name, symbol, meaning, formula, value, numpy, slope, rule, low, high, kink,          \
+              convention_)                                                                         \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high,                                       \
+            .code = {.entry = #value, .python = numpy}, .kinks = name##_kinks,                     \
             .convention = convention_, .undefined = {#kink})
-#define KINKED(name, symbol, meaning, formula, value, slope, rule, low, high, kink, convention_,   \
-               piece)                                                                              \
-  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .kinks = name##_kinks,                \
+#define KINKED(name, symbol, meaning, formula, value, numpy, slope, rule, low, high, kink,         \
+               convention_, piece)                                                                 \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high,                                       \
+            .code = {.entry = #value, .python = numpy}, .kinks = name##_kinks,                     \
             .convention = convention_, .undefined = {#kink}, .branches = name##_branches)
-#define STEPPED(name, symbol, meaning, formula, value, slope, rule, low, high)                     \
-  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .branches = name##_branches)
-#define LINEAR(name, symbol, meaning, formula, value, slope, rule, low, high)                      \
-  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .linear = {1})
-#define STOPPED(name, symbol, meaning, formula, value, slope, rule, low, high)                     \
-  UNARY_ROW(name, symbol, meaning, formula, rule, low, high, .linear = {1}, .stops = true)
+#define STEPPED(name, symbol, meaning, formula, value, numpy, slope, rule, low, high)              \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high,                                       \
+            .code = {.entry = #value, .python = numpy}, .branches = name##_branches)
+#define LINEAR(name, symbol, meaning, formula, value, numpy, slope, rule, low, high)               \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high,                                       \
+            .code = {.entry = #value, .python = numpy}, .linear = {1})
+#define STOPPED(name, symbol, meaning, formula, value, numpy, slope, rule, low, high)              \
+  UNARY_ROW(name, symbol, meaning, formula, rule, low, high,                                       \
+            .code = {.entry = #value, .python = numpy}, .linear = {1}, .stops = true)
 
 const struct op unary_ops[] = {
 #include "ops/unary.def"
@@ -252,14 +248,16 @@ const struct op unary_ops[] = {
    .parts = &entry_parts,                                                                          \
    .samples = binary_samples,                                                                      \
    __VA_ARGS__},
-#define BINARY(name, symbol, meaning, formula, value, slope_a, slope_b, rule_a, rule_b, kink_a,    \
-               kink_b, convention_, low_a, high_a, low_b, high_b, ...)                             \
-  BINARY_ROW(name, symbol, meaning, formula, .backward = name##_backward,                          \
-             .rules = {rule_a, rule_b}, .kinks = name##_kinks, .convention = convention_,          \
-             .undefined = {#kink_a, #kink_b}, .domain = {{low_a, high_a}, {low_b, high_b}},        \
-             __VA_ARGS__)
-#define COMPARE(name, symbol, meaning, formula, value)                                             \
-  BINARY_ROW(name, symbol, meaning, formula, .rules = {NULL}, .branches = name##_branches)
+#define BINARY(name, symbol, meaning, formula, value, numpy, slope_a, slope_b, rule_a, rule_b,     \
+               kink_a, kink_b, convention_, low_a, high_a, low_b, high_b, ...)                     \
+  BINARY_ROW(name, symbol, meaning, formula, .code = {.entry = #value, .python = numpy},           \
+             .backward = name##_backward, .rules = {rule_a, rule_b}, .kinks = name##_kinks,        \
+             .convention = convention_, .undefined = {#kink_a, #kink_b},                           \
+             .domain = {{low_a, high_a}, {low_b, high_b}}, __VA_ARGS__)
+#define COMPARE(name, symbol, meaning, formula, value, numpy)                                      \
+  BINARY_ROW(name, symbol, meaning, formula,                                                       \
+             .code = {.entry = #value " ? 1.0 : 0.0", .python = numpy}, .rules = {NULL},           \
+             .branches = name##_branches)
 
 const struct op binary_ops[] = {
 #include "ops/binary.def"

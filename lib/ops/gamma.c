@@ -43,10 +43,10 @@ static double polygamma_series(int n, double x) {
   return sum;
 }
 
-double polygamma_of(int n, double x) {
+double polygamma(int n, double x) {
   const double pi = 3.14159265358979323846;
   if (x <= 0 && x == floor(x)) return n % 2 ? INFINITY : NAN;
-  if (n == 0 && x < 0) return polygamma_of(0, 1 - x) - pi / tan(pi * x);
+  if (n == 0 && x < 0) return polygamma(0, 1 - x) - pi / tan(pi * x);
   /* psi^(n)(x) = psi^(n)(x + 1) - (-1)^n n! / x^(n+1), up to where the series is exact. */
   const double far = 20 + 2.0 * n;
   double sum = 0;

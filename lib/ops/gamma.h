@@ -7,6 +7,6 @@ double log_gamma(double x);
 
 /* The (n+1)-th derivative of ln gamma: psi(x) for n = 0, psi'(x) for n = 1 ...; NaN at 0, -1, ... for
  * n = 0 as in SciPy's sense of a pole with both signs, inf there for odd n. */
-double polygamma_of(int n, double x);
+double polygamma(int n, double x);
 
 #endif

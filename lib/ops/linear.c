@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/kernel.h"
+#include "ops/loops.h"
 #include "ops/rows.h"
 #include "tensor/blas.h"
 
@@ -95,6 +95,37 @@ static void matmul_forward(const struct call *call) {
     gemm(false, false, p.m, p.n, p.k, 1, call->x[0].at + at.a, p.k, call->x[1].at + at.b, p.n, 0,
          call->y.at + at.y, p.n);
   }
+}
+
+/* The strides of a batch: the axes before the matrices. */
+static void batch_strides(const struct shape *x, unsigned inner, unsigned batch,
+                          ptrdiff_t *strides) {
+  ptrdiff_t own[RANK_MOST];
+  const unsigned axes = x->rank > inner ? x->rank - inner : 0;
+  shape_strides(x, own);
+  for (unsigned i = 0; i < axes; i++) strides[batch - axes + i] = x->dim[i] == 1 ? 0 : own[i];
+}
+
+/* Loops over the batch, the rows of a, the axis that is summed, the columns of b. */
+static void matmul_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                         const struct shape *const *x, struct loop_list *out) {
+  const struct shape *a = x[0], *b = x[1];
+  const unsigned inner = matrix_axes(a, b), batch = y->rank - inner;
+  ptrdiff_t ours[RANK_MOST], strides[2][RANK_MOST] = {{0}, {0}};
+  struct loops *loops = add_nest(out, count);
+  (void)attr;
+  sum_up(out);
+  shape_strides(y, ours);
+  batch_strides(a, 2, batch, strides[0]);
+  batch_strides(b, 2, batch, strides[1]);
+  for (unsigned i = 0; i < batch; i++)
+    add_loop(loops, y->dim[i], ours[i], (const ptrdiff_t[]){strides[0][i], strides[1][i]});
+  const ptrdiff_t k = (ptrdiff_t)a->dim[a->rank - 1];
+  const ptrdiff_t n = b->rank > 1 ? (ptrdiff_t)b->dim[b->rank - 1] : 1;
+  if (a->rank > 1)
+    add_loop(loops, a->dim[a->rank - 2], b->rank > 1 ? n : 1, (const ptrdiff_t[]){k, 0});
+  add_loop(loops, k, 0, (const ptrdiff_t[]){1, n});
+  if (b->rank > 1) add_loop(loops, n, 1, (const ptrdiff_t[]){0, 1});
 }
 
 /* Whether the first product overwrites the adjoint of input k.  A matrix that serves several
@@ -1111,6 +1142,31 @@ static bool find_contraction(const struct call *call, struct contraction *c) {
   return true;
 }
 
+static void add_letter(struct loops *loops, const struct contraction *c, unsigned letter) {
+  ptrdiff_t strides[TERMS];
+  for (unsigned k = 1; k < c->terms; k++) strides[k - 1] = c->stride[k][letter];
+  add_loop(loops, c->size[letter], c->stride[0][letter], strides);
+}
+
+/* Loops over the letters of the result but the last, then those that are summed over, then it. */
+static void einsum_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                         const struct shape *const *x, struct loop_list *out) {
+  struct operand operands[TERMS];
+  struct contraction c = {.letters = 0};
+  for (unsigned k = 0; k < count; k++) operands[k] = (struct operand){.shape = x[k]};
+  const struct call call = {.attr = attr, .count = count, .y = {.shape = y}, .x = operands};
+  find_contraction(&call, &c);
+  sum_up(out);
+  struct loops *loops = add_nest(out, count);
+  unsigned last = c.letters;
+  for (unsigned i = 0; i < c.letters; i++)
+    if (c.stride[0][i] && (last == c.letters || c.stride[0][i] <= c.stride[0][last])) last = i;
+  for (unsigned pass = 0; pass < 2; pass++)
+    for (unsigned i = 0; i < c.letters; i++)
+      if (i != last && (c.stride[0][i] != 0) == (pass == 0)) add_letter(loops, &c, i);
+  if (last < c.letters) add_letter(loops, &c, last);
+}
+
 /* The adding up, forwards and backwards: to one term are added the products of others (those whose
  * factor is not NULL), over all values of all letters. */
 struct task {
@@ -1422,6 +1478,41 @@ static int apart_letters(const struct attr *attr, const struct shape *y,
 
 /* ---- the rows ---------------------------------------------------------------------------- */
 
+/* ---- loops of generated code ------------------------------------------------------------------ */
+
+static void outer_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                        const struct shape *const *x, struct loop_list *out) {
+  struct loops *loops = add_nest(out, count);
+  (void)attr, (void)x;
+  add_loop(loops, y->dim[0], (ptrdiff_t)y->dim[1], (const ptrdiff_t[]){1, 0});
+  add_loop(loops, y->dim[1], 1, (const ptrdiff_t[]){0, 1});
+}
+
+static void diag_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                       const struct shape *const *x, struct loop_list *out) {
+  struct loops *loops = add_nest(out, count);
+  size_t far;
+  const int64_t n = (int64_t)diagonal(y->rank == 2 ? y : x[0], &far);
+  const ptrdiff_t one = 1, step = (ptrdiff_t)far;
+  (void)attr;
+  out->filled = y->rank == 2;
+  if (y->rank == 2)
+    add_loop(loops, n, step, &one);
+  else
+    add_loop(loops, n, 1, &step);
+}
+
+static void trace_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                        const struct shape *const *x, struct loop_list *out) {
+  struct loops *loops = add_nest(out, count);
+  size_t far;
+  const int64_t n = (int64_t)diagonal(x[0], &far);
+  const ptrdiff_t step = (ptrdiff_t)far;
+  (void)attr, (void)y;
+  sum_up(out);
+  add_loop(loops, n, 0, &step);
+}
+
 static const struct attr_spec triangular_attrs[] = {
     {"lower", "the lower triangle of a counts, else the upper one", .type = ATTR_BOOL,
      .fallback = {.given = true, .truth = true}},
@@ -1448,6 +1539,7 @@ const struct op linear_ops[] = {
                 "broadcasts (numpy.matmul)",
      .formula = "y_ij = sum_l a_il b_lj",
      .inputs = {"a", "b"},
+     .code = {.loops = matmul_loops, .python = "a @ b"},
      .least = 2,
      .most = 2,
      .infer = infer_matmul,
@@ -1479,6 +1571,7 @@ const struct op linear_ops[] = {
      .meaning = "inner product of two vectors",
      .formula = "y = sum_i a_i b_i",
      .inputs = {"a", "b"},
+     .code = {.loops = matmul_loops, .python = "a @ b"},
      .least = 2,
      .most = 2,
      .infer = infer_dot,
@@ -1493,6 +1586,7 @@ const struct op linear_ops[] = {
      .meaning = "outer product of two vectors",
      .formula = "y_ij = a_i b_j",
      .inputs = {"a", "b"},
+     .code = {.loops = outer_loops, .python = "np.outer(a, b)"},
      .least = 2,
      .most = 2,
      .infer = infer_outer,
@@ -1509,6 +1603,7 @@ const struct op linear_ops[] = {
      .meaning = "the matrix with a vector on its diagonal; of a matrix, its diagonal",
      .formula = "y_ii = x_i; y_i = x_ii",
      .inputs = {"x"},
+     .code = {.loops = diag_loops, .python = "np.diag(x)"},
      .least = 1,
      .most = 1,
      .infer = infer_diag,
@@ -1525,6 +1620,7 @@ const struct op linear_ops[] = {
      .meaning = "sum of the diagonal",
      .formula = "y = sum_i x_ii",
      .inputs = {"x"},
+     .code = {.loops = trace_loops, .python = "np.trace(x)"},
      .least = 1,
      .most = 1,
      .infer = infer_trace,
@@ -1540,6 +1636,7 @@ const struct op linear_ops[] = {
      .meaning = "cross product of vectors of 3 along the last axis",
      .formula = "y = a x b",
      .inputs = {"a", "b"},
+     .code = {.whole = "cross(y, a, b)", .core = {1, 1}, .python = "cross(a, b)"},
      .least = 2,
      .most = 2,
      .infer = infer_cross,
@@ -1556,6 +1653,10 @@ const struct op linear_ops[] = {
      .meaning = "inverse of a matrix, or of each in a batch; a singular one is an error",
      .formula = "y = x^-1",
      .inputs = {"x"},
+     .code = {.whole = "solve(y, x, NULL, {x.shape[-1]}, {x.shape[-1]}, work)",
+              .core = {2},
+              .work = "x.shape[-1] * x.shape[-1]",
+              .python = "np.linalg.inv(x)"},
      .least = 1,
      .most = 1,
      .infer = infer_square,
@@ -1570,6 +1671,10 @@ const struct op linear_ops[] = {
      .meaning = "determinant of a matrix, or of each in a batch",
      .formula = "y = det x",
      .inputs = {"x"},
+     .code = {.whole = "determinant(y, x, {x.shape[-1]}, work)",
+              .core = {2},
+              .work = "x.shape[-1] * x.shape[-1]",
+              .python = "np.linalg.det(x)"},
      .least = 1,
      .most = 1,
      .infer = infer_determinant,
@@ -1585,6 +1690,10 @@ const struct op linear_ops[] = {
                 "error",
      .formula = "y = ln det x",
      .inputs = {"x"},
+     .code = {.whole = "logdet(y, x, {x.shape[-1]}, work)",
+              .core = {2},
+              .work = "x.shape[-1] * x.shape[-1]",
+              .python = "logdet(x)"},
      .least = 1,
      .most = 1,
      .infer = infer_determinant,
@@ -1602,6 +1711,10 @@ const struct op linear_ops[] = {
          "of det",
      .formula = "y_ij = (-1)^(i+j) det(x without row i and column j)",
      .inputs = {"x"},
+     .code = {.whole = "cofactor(y, x, {x.shape[-1]}, work)",
+              .core = {2},
+              .work = "x.shape[-1] * x.shape[-1]",
+              .python = "cofactor(x)"},
      .least = 1,
      .most = 1,
      .infer = infer_square,
@@ -1622,6 +1735,12 @@ const struct op linear_ops[] = {
      .meaning = "the solution x of a x = b, for a vector b or matrices; a singular a is an error",
      .formula = "y = a^-1 b",
      .inputs = {"a", "b"},
+     .code = {.whole = "rank(b) == 1 => solve(y, a, b, {a.shape[-1]}, 1, work)\n"
+                       "solve(y, a, b, {a.shape[-1]}, {b.shape[-1]}, work)",
+              .core = {2, 2},
+              .work = "a.shape[-1] * a.shape[-1]",
+              .python =
+                  "rank(b) == 1 => np.linalg.solve(a, b[:, None])[..., 0]\nnp.linalg.solve(a, b)"},
      .least = 2,
      .most = 2,
      .infer = infer_solve,
@@ -1644,6 +1763,12 @@ const struct op linear_ops[] = {
      .meaning = "the solution x of a x = b for a triangular a, of which only that triangle is read",
      .formula = "y = a^-1 b",
      .inputs = {"a", "b"},
+     .code =
+         {.whole =
+              "rank(b) == 1 => triangular_solve(y, a, b, {a.shape[-1]}, 1, {lower}, {transpose})\n"
+              "triangular_solve(y, a, b, {a.shape[-1]}, {b.shape[-1]}, {lower}, {transpose})",
+          .core = {2, 2},
+          .python = "triangular_solve(a, b, {lower}, {transpose})"},
      .least = 2,
      .most = 2,
      .attrs = triangular_attrs,
@@ -1672,6 +1797,9 @@ const struct op linear_ops[] = {
          "definite",
      .formula = "y y' = (x + x') / 2",
      .inputs = {"x"},
+     .code = {.whole = "cholesky(y, x, {x.shape[-1]})",
+              .core = {2},
+              .python = "np.linalg.cholesky((x + np.swapaxes(x, -1, -2)) / 2)"},
      .least = 1,
      .most = 1,
      .infer = infer_square,
@@ -1689,6 +1817,9 @@ const struct op linear_ops[] = {
                 "its diagonal",
      .formula = "ij,jk->ik: y_ik = sum_j a_ij b_jk",
      .inputs = {"x"},
+     .code = {.loops = einsum_loops,
+              .python =
+                  "given(shape) => einsum({spec}, {shape}, inputs)\nnp.einsum({spec}, inputs)"},
      .least = 1,
      .most = OP_ANY,
      .attrs = einsum_attrs,

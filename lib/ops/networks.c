@@ -788,19 +788,28 @@ const struct op network_ops[] = {
     NETWORK(softmax, "exponentials, divided by their sum along an axis", "e^x_i / sum_j e^x_j",
             infer_softmax, softmax_scratch, INPUTS(1, "x"), .attrs = softmax_attrs,
             .apart = apart_beside_axis, .parts = &softmax_parts, .samples = softmax_samples,
-            .rules = {"y * (upstream - sum(upstream * y, axis=axis, keepdims=true))"}),
+            .rules = {"y * (upstream - sum(upstream * y, axis=axis, keepdims=true))"},
+            .code = {.rows = "softmax_row(y, x, n, step)", .python = "softmax(x, {axis})"}),
     NETWORK(log_softmax, "the logarithm of softmax; stable", "x_i - ln sum_j e^x_j", infer_softmax,
             softmax_scratch, INPUTS(1, "x"), .attrs = softmax_attrs, .apart = apart_beside_axis,
             .parts = &softmax_parts, .samples = softmax_samples,
-            .rules = {"upstream - exp(y) * sum(upstream, axis=axis, keepdims=true)"}),
-    NETWORK(cross_entropy, "the cross-entropy of probabilities p, along the last axis",
-            "-sum_j labels_j ln p_j", infer_cross_entropy, cross_entropy_scratch,
-            INPUTS(2, "p", "labels"), .apart = apart_rows, .parts = &row_parts, .attrs = loss_attrs,
-            .samples = row_samples,
-            .rules = {ROW_RULE("p", "-labels / where((p == 0) * (labels == 0), 1, p)"),
-                      ROW_RULE("p", "-log(p)")},
-            .kinks = cross_entropy_kinks, .convention = "not finite",
-            .undefined = {NULL, "labels == 0 and p <= 0"}, .domain = {{0.1, 1}, {0.1, 1}}),
+            .rules = {"upstream - exp(y) * sum(upstream, axis=axis, keepdims=true)"},
+            .code = {.rows = "log_softmax_row(y, x, n, step)", .python = "log_softmax(x, {axis})"}),
+    NETWORK(
+        cross_entropy, "the cross-entropy of probabilities p, along the last axis",
+        "-sum_j labels_j ln p_j", infer_cross_entropy, cross_entropy_scratch,
+        INPUTS(2, "p", "labels"), .apart = apart_rows, .parts = &row_parts, .attrs = loss_attrs,
+        .samples = row_samples,
+        .rules = {ROW_RULE("p", "-labels / where((p == 0) * (labels == 0), 1, p)"),
+                  ROW_RULE("p", "-log(p)")},
+        .kinks = cross_entropy_kinks, .convention = "not finite",
+        .undefined = {NULL, "labels == 0 and p <= 0"}, .domain = {{0.1, 1}, {0.1, 1}},
+        .code =
+            {.row = "reduction == none => cross_entropy_row(p, labels, n, step)",
+             .python = "reduction == none => cross_entropy(p, labels)",
+             .composed =
+                 "reduction == mean => mean(cross_entropy(p, labels, reduction=none))\nreduction "
+                 "== sum => sum(cross_entropy(p, labels, reduction=none))"}),
     NETWORK(
         softmax_cross_entropy,
         "the cross-entropy of softmax(logits), along the last axis; labels are "
@@ -819,7 +828,17 @@ const struct op network_ops[] = {
                                                                                " - labels"),
                   "rank(labels) < rank(logits): zeros_like(labels); " ROW_RULE(
                       "logits", "-log_softmax(logits)")},
-        .domain = {{-2, 2}, {0, 1}}),
+        .domain = {{-2, 2}, {0, 1}},
+        .code =
+            {.row =
+                 "reduction == none and rank(labels) < rank(logits) => label_loss_row(logits, "
+                 "labels, n, step)\nreduction == none => softmax_loss_row(logits, labels, n, step)",
+             .python =
+                 "reduction == none and rank(labels) < rank(logits) => -pick(log_softmax(logits, "
+                 "-1), labels)\nreduction == none => softmax_loss(logits, labels)",
+             .composed = "reduction == mean => mean(softmax_cross_entropy(logits, labels, "
+                         "reduction=none))\nreduction == sum => sum(softmax_cross_entropy(logits, "
+                         "labels, reduction=none))"}),
     NETWORK(hinge, "the multi-class SVM loss of scores, along the last axis",
             "sum_(j != label) max(0, scores_j - scores_label + margin)", infer_hinge, hinge_scratch,
             INPUTS(2, "scores", "label"), .apart = apart_rows, .parts = &row_parts,
@@ -830,12 +849,19 @@ const struct op network_ops[] = {
                                         ", axis=-1, keepdims=true)"),
                       NULL},
             .kinks = hinge_kinks, .convention = "0", .undefined = {"a margin is just reached"},
-            .domain = {{-2, 2}, {0, 3}}),
+            .domain = {{-2, 2}, {0, 3}},
+            .code = {.row = "reduction == none => hinge_row(scores, label, n, step, {margin})",
+                     .python = "reduction == none => hinge(scores, label, {margin})",
+                     .composed = "reduction == mean => mean(hinge(scores, label, reduction=none, "
+                                 "margin=margin))\nreduction == sum => sum(hinge(scores, label, "
+                                 "reduction=none, margin=margin))"}),
     NETWORK(mse, "the mean squared difference", "(a - b)^2", infer_entry_loss, NULL,
             INPUTS(2, "a", "b"), .apart = apart_losses, .parts = &joined_parts, .attrs = loss_attrs,
             .samples = entry_samples,
             .rules = {ENTRY_RULE("a", "b", "a", "2 * (a - b)"),
-                      ENTRY_RULE("a", "b", "b", "2 * (b - a)")}),
+                      ENTRY_RULE("a", "b", "b", "2 * (b - a)")},
+            .code = {.composed = "reduction == mean => mean(square(a - b))\nreduction == sum => "
+                                 "sum(square(a - b))\nsquare(a - b)"}),
     NETWORK(sigmoid_cross_entropy, "the cross-entropy of sigmoid(logits), entry by entry; stable",
             "-labels ln sigmoid(logits) - (1 - labels) ln sigmoid(-logits)", infer_entry_loss, NULL,
             INPUTS(2, "logits", "labels"), .apart = apart_losses, .parts = &joined_parts,
@@ -843,5 +869,10 @@ const struct op network_ops[] = {
             .rules = {ENTRY_RULE("logits", "labels", "logits",
                                  "(1 - labels) * sigmoid(logits) - labels * sigmoid(-logits)"),
                       ENTRY_RULE("logits", "labels", "labels", "zeros_like(labels) - logits")},
-            .domain = {{-3, 3}, {0, 1}}),
+            .domain = {{-3, 3}, {0, 1}},
+            .code = {.composed =
+                         "reduction == mean => mean(labels * softplus(-logits) + (1 - labels) "
+                         "* softplus(logits))\nreduction == sum => sum(labels * "
+                         "softplus(-logits) + (1 - labels) * softplus(logits))\nlabels * "
+                         "softplus(-logits) + (1 - labels) * softplus(logits)"}),
     {.name = NULL}};

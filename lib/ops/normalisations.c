@@ -498,15 +498,19 @@ static const struct op_sample dropout_samples[] = {{"", "rate=0.1"},    {"3,4", 
   }
 
 const struct op normalisation_ops[] = {
-    NORMALISATION(layer_norm, "normalised along the axes, then scaled and shifted",
-                  "gain (x - mean) / (var + eps)^(1/2) + bias", infer_layer_norm, layer_attrs,
-                  layer_samples, .most = 3, .inputs = {"x", "gain", "bias"},
-                  .scratch = layer_norm_scratch, .apart = apart_layers, .parts = &layer_parts,
-                  .linear = {0, 6, 6},
-                  .rules = {"given(gain): " SLOPE(LAYER_MEAN, "(upstream * gain)") "; " SLOPE(
-                                LAYER_MEAN, "upstream"),
-                            "sum_to(upstream * " NORMED(LAYER_MEAN) ", shape=gain.shape)",
-                            "sum_to(upstream, shape=bias.shape)"}),
+    NORMALISATION(
+        layer_norm, "normalised along the axes, then scaled and shifted",
+        "gain (x - mean) / (var + eps)^(1/2) + bias", infer_layer_norm, layer_attrs, layer_samples,
+        .most = 3, .inputs = {"x", "gain", "bias"}, .scratch = layer_norm_scratch,
+        .apart = apart_layers, .parts = &layer_parts, .linear = {0, 6, 6},
+        .rules = {"given(gain): " SLOPE(LAYER_MEAN, "(upstream * gain)") "; " SLOPE(LAYER_MEAN,
+                                                                                    "upstream"),
+                  "sum_to(upstream * " NORMED(LAYER_MEAN) ", shape=gain.shape)",
+                  "sum_to(upstream, shape=bias.shape)"},
+        .code = {.composed = "given(gain) and given(bias) => " NORMED(
+                     LAYER_MEAN) " * gain + "
+                                 "bias\ngiven(gain) "
+                                 "=> " NORMED(LAYER_MEAN) " * gain\n" NORMED(LAYER_MEAN)}),
     NORMALISATION(
         batch_norm, "normalised along all axes but one, then scaled and shifted",
         "gain (x - mean) / (var + eps)^(1/2) + bias", infer_batch_norm, batch_attrs, batch_samples,
@@ -518,7 +522,11 @@ const struct op normalisation_ops[] = {
                   "size(x) == 0: zeros_like(gain); "
                   "reshape(sum_to(upstream * " NORMED(BATCH_MEAN) ", shape=" CHANNEL
                                                                   "), shape=gain.shape)",
-                  "reshape(sum_to(upstream, shape=" CHANNEL "), shape=bias.shape)"}),
+                  "reshape(sum_to(upstream, shape=" CHANNEL "), shape=bias.shape)"},
+        .code = {.composed = "size(x) == 0 => x\ngiven(gain) and given(bias) => " NORMED(
+                     BATCH_MEAN) " * " BATCH_GAIN " + reshape(bias, shape=" CHANNEL
+                                 ")\ngiven(gain) => " NORMED(BATCH_MEAN) " * " BATCH_GAIN
+                                                                         "\n" NORMED(BATCH_MEAN)}),
     NORMALISATION(local_response_norm,
                   "divided by a power of the mean square of neighbouring channels (axis 1)",
                   "x_c / (k + alpha / size * sum_j x_j^2)^beta, j from c - size // 2",
@@ -528,9 +536,12 @@ const struct op normalisation_ops[] = {
                   .rules = {"upstream * " BASE
                             " ** (-beta) - 2 * alpha * beta / size * x * reshape(" BAND
                             ".mT @ flatten(upstream * x * " BASE
-                            " ** (-beta - 1), start_axis=2), shape=x.shape)"}),
+                            " ** (-beta - 1), start_axis=2), shape=x.shape)"},
+                  .code = {.composed = "x * " BASE " ** (-beta)"}),
     NORMALISATION(dropout, "some entries become 0, the others are scaled up; the same for a seed",
                   "0 or x / (1 - rate)", infer_dropout, dropout_attrs, dropout_samples, .most = 1,
                   .inputs = {"x"}, .apart = apart_entries, .moves = true,
-                  .rules = {"dropout(upstream, rate=rate, seed=seed)"}),
+                  .rules = {"dropout(upstream, rate=rate, seed=seed)"},
+                  .code = {.whole = "dropout(y, x, {size(x)}, {rate}, {seed})",
+                           .python = "dropout(x, {rate}, {seed})"}),
     {.name = NULL}};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ops/axes.h"
+#include "ops/loops.h"
 #include "ops/rows.h"
 
 enum { AXIS, KEEPDIMS, OWN }; /* attributes; OWN is norm's ord and var's and std's ddof */
@@ -611,6 +612,18 @@ static size_t prod_others_scratch(const struct attr *attr, const struct shape *y
   return (y->size + count_across(y, axes_of(&attr[AXIS], y->rank))) << count;
 }
 
+/* ---- sum, as loops of generated code ------------------------------------------------------- */
+
+static void sum_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                      const struct shape *const *x, struct loop_list *out) {
+  const struct lay from = whole_lay(x[0]);
+  struct lay to = {.at = 0};
+  (void)y, (void)count;
+  sum_up(out);
+  reduced_strides(x[0], axes_of(&attr[AXIS], x[0]->rank), to.stride);
+  add_copy(out, 0, x[0], &to, &from);
+}
+
 /* ---- shape rules ------------------------------------------------------------------------- */
 
 static bool infer_reduced(struct infer *infer) {
@@ -760,6 +773,11 @@ static const struct op_sample others_samples[] = {{"", ""},
                                                   {"4;4;4", ""},
                                                   {NULL, NULL}};
 
+/* A call in Python, without what goes without saying. */
+#define REDUCED(call)                                                                              \
+  "not given(axis) and not keepdims => " call ")\n"                                                \
+  "not keepdims => " call ", axis={axis})\n" call ", axis={axis}, keepdims=True)"
+
 /* What the rules say for g, for y, brought to the shape that broadcasts to x. */
 #define UPSTREAM "reshape(upstream, shape=kept(x, axis))"
 #define RESULT "reshape(y, shape=kept(x, axis))"
@@ -786,27 +804,34 @@ const struct op reduction_ops[] = {
               .parts = &sum_parts, .linear = {1},
               SMOOTH(sum, reduction_attrs, sum_samples, "broadcast_to(" UPSTREAM ", shape=x.shape)",
                      one_a_result),
-              .algebra = ALGEBRA_SUM),
+              .algebra = ALGEBRA_SUM, .code = {.loops = sum_loops, .python = REDUCED("np.sum(x")}),
     REDUCTION(mean, "the mean of the entries along the axes", "(x_1 + ... + x_n) / n",
               infer_reduced, .parts = &mean_parts, .linear = {1},
               SMOOTH(mean, reduction_attrs, reduction_samples,
-                     "broadcast_to(" UPSTREAM " / count(x, axis), shape=x.shape)", one_a_result)),
+                     "broadcast_to(" UPSTREAM " / count(x, axis), shape=x.shape)", one_a_result),
+              .code = {.python = REDUCED("np.mean(x"),
+                       .composed = "sum(x, axis=axis, keepdims=keepdims) / count(x, axis)"}),
     REDUCTION(prod, "the product of the entries along the axes", "x_1 ... x_n", infer_reduced,
               .parts = &reduced_parts,
               SMOOTH(prod, reduction_attrs, sum_samples, UPSTREAM " * prod_others(x, axis=axis)",
-                     prod_scratch)),
+                     prod_scratch),
+              .code = {.row = "prod_row(x, n, step)", .python = REDUCED("np.prod(x")}),
     REDUCTION(max, "the largest entry along the axes", "max(x_1, ..., x_n)", infer_chosen,
               .parts = &reduced_parts, .branches = extreme_branches,
               SMOOTH(extreme, reduction_attrs, reduction_samples, SHARE("x"), one_a_result),
-              KINKED(max, extreme_kinks, "several entries are the largest", "shared equally")),
+              KINKED(max, extreme_kinks, "several entries are the largest", "shared equally"),
+              .code = {.row = "max_row(x, n, step)", .python = REDUCED("np.max(x")}),
     REDUCTION(min, "the smallest entry along the axes", "min(x_1, ..., x_n)", infer_chosen,
               .parts = &reduced_parts, .branches = extreme_branches,
               SMOOTH(extreme, reduction_attrs, reduction_samples, SHARE("x"), one_a_result),
-              KINKED(min, extreme_kinks, "several entries are the smallest", "shared equally")),
-    REDUCTION(logsumexp, "the logarithm of the sum of the exponentials; stable",
-              "ln(e^x_1 + ... + e^x_n)", infer_reduced, .parts = &reduced_parts,
-              SMOOTH(logsumexp, reduction_attrs, reduction_samples,
-                     UPSTREAM " * exp(x - " RESULT ")", three_a_result)),
+              KINKED(min, extreme_kinks, "several entries are the smallest", "shared equally"),
+              .code = {.row = "min_row(x, n, step)", .python = REDUCED("np.min(x")}),
+    REDUCTION(
+        logsumexp, "the logarithm of the sum of the exponentials; stable",
+        "ln(e^x_1 + ... + e^x_n)", infer_reduced, .parts = &reduced_parts,
+        SMOOTH(logsumexp, reduction_attrs, reduction_samples, UPSTREAM " * exp(x - " RESULT ")",
+               three_a_result),
+        .code = {.row = "logsumexp_row(x, n, step)", .python = "logsumexp(x, {axis}, {keepdims})"}),
     REDUCTION(norm, "a norm of the entries along the axes, as of a vector",
               "(|x_1|^ord + ... + |x_n|^ord)^(1/ord)", infer_norm, .parts = &reduced_parts,
               .branches = norm_branches,
@@ -817,32 +842,44 @@ const struct op reduction_ops[] = {
                      two_a_result),
               KINKED(norm, norm_kinks,
                      "ord == 1 and x == 0, or y == 0, or ord == inf and several are the largest",
-                     "0 at 0; shared equally between the largest")),
-    REDUCTION(var, "the variance of the entries along the axes",
-              "((x_1 - mean)^2 + ... + (x_n - mean)^2) / (n - ddof)", infer_var,
-              .parts = &reduced_parts,
-              SMOOTH(var, var_attrs, var_samples,
-                     "2 * " UPSTREAM " * " DEVIATION " / (count(x, axis) - ddof)", two_a_result)),
+                     "0 at 0; shared equally between the largest"),
+              .code = {.row = "norm_row(x, n, step, {ord})",
+                       .python = "norm(x, {ord}, {axis}, {keepdims})"}),
+    REDUCTION(
+        var, "the variance of the entries along the axes",
+        "((x_1 - mean)^2 + ... + (x_n - mean)^2) / (n - ddof)", infer_var, .parts = &reduced_parts,
+        SMOOTH(var, var_attrs, var_samples,
+               "2 * " UPSTREAM " * " DEVIATION " / (count(x, axis) - ddof)", two_a_result),
+        .code = {.row = "var_row(x, n, step, {ddof})", .python = REDUCED("np.var(x, ddof={ddof}")}),
     REDUCTION(std, "the standard deviation of the entries along the axes", "var(x)^(1/2)",
               infer_var, .parts = &reduced_parts,
               SMOOTH(std, var_attrs, var_samples,
                      UPSTREAM " * " DEVIATION " / where(" RESULT " == 0, 1, " RESULT
                               ") / (count(x, axis) - ddof)",
                      two_a_result),
-              KINKED(std, std_kinks, "y == 0", "0")),
+              KINKED(std, std_kinks, "y == 0", "0"),
+              .code = {.row = "sqrt(var_row(x, n, step, {ddof}))",
+                       .python = REDUCED("np.std(x, ddof={ddof}")}),
     REDUCTION(argmax, "the index of the largest entry, the first of equals",
               "argmax(x_1, ..., x_n)", infer_chosen, .parts = &reduced_parts,
               .branches = place_branches, .attrs = reduction_attrs, .samples = reduction_samples,
-              .scratch = one_a_result),
+              .scratch = one_a_result,
+              .code = {.row = "argmax_row(x, n, step)",
+                       .python = "find_most(np.argmax, x, {axis}, {keepdims})"}),
     REDUCTION(argmin, "the index of the smallest entry, the first of equals",
               "argmin(x_1, ..., x_n)", infer_chosen, .parts = &reduced_parts,
               .branches = place_branches, .attrs = reduction_attrs, .samples = reduction_samples,
-              .scratch = one_a_result),
+              .scratch = one_a_result,
+              .code = {.row = "argmin_row(x, n, step)",
+                       .python = "find_most(np.argmin, x, {axis}, {keepdims})"}),
     ALONG(cumsum, "the running sums along an axis", "y_i = x_1 + ... + x_i", infer_cumsum,
           apart_beside_axis, .parts = &cumsum_parts, .linear = {1},
           SMOOTH(cumsum, cumsum_attrs, cumsum_samples,
-                 "flip(cumsum(flip(upstream, axis=axis), axis=axis), axis=axis)", cumsum_scratch)),
+                 "flip(cumsum(flip(upstream, axis=axis), axis=axis), axis=axis)", cumsum_scratch),
+          .code = {.rows = "cumsum_row(y, x, n, step)", .python = "np.cumsum(x, axis={axis})"}),
     {.name = "prod_others",
+     .code = {.rows = "inputs == 1 => others_row(y, x, n, step)",
+              .python = "inputs == 1 => prod_others(x, {axis})"},
      .family = "adjoint ops",
      .meaning = "for every entry, the product of all others along the axes; further inputs are "
                 "directions along which that is differentiated",

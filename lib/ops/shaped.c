@@ -53,10 +53,10 @@ static double gelu_slope(const struct attr *attr, double x) {
 }
 
 static double polygamma_value(const struct attr *attr, double x) {
-  return polygamma_of((int)attr[0].integer, x);
+  return polygamma((int)attr[0].integer, x);
 }
 static double polygamma_slope(const struct attr *attr, double x) {
-  return polygamma_of((int)attr[0].integer + 1, x);
+  return polygamma((int)attr[0].integer + 1, x);
 }
 
 /* ---- kernels ----------------------------------------------------------------------------------- */
@@ -163,14 +163,17 @@ const struct op shaped_ops[] = {
         .rules = {"upstream * where(x > 0, 1, alpha)"}, .kinks = leaky_relu_kinks,
         .branches = positive_branches, .convention = "the left slope",
         .undefined = {"x == 0 and alpha != 1"},
-        .samples = SAMPLES({"3", ""}, {"", "alpha=0.3"}, {"0", ""}, {"2,1,3,2", "alpha=-1"})),
+        .samples = SAMPLES({"3", ""}, {"", "alpha=0.3"}, {"0", ""}, {"2,1,3,2", "alpha=-1"}),
+        .code = {.entry = "x > 0 ? x : {alpha} * x", .python = "np.where(x > 0, x, {alpha} * x)"}),
     ROW(elu, "exponential linear unit", "x > 0 ? x : alpha (e^x - 1)", .infer = infer_same,
         .attrs = ATTRS(
             ATTR("alpha", ATTR_NUMBER, "how far down it goes below 0", .given = true, .number = 1)),
         .rules = {"upstream * where(x > 0, 1, alpha * exp(minimum(x, 0)))"}, .kinks = elu_kinks,
         .branches = positive_branches, .convention = "the left slope",
         .undefined = {"x == 0 and alpha != 1"},
-        .samples = SAMPLES({"3", ""}, {"", "alpha=0.3"}, {"0", ""}, {"2,1,3,2", "alpha=2"})),
+        .samples = SAMPLES({"3", ""}, {"", "alpha=0.3"}, {"0", ""}, {"2,1,3,2", "alpha=2"}),
+        .code = {.entry = "x > 0 ? x : {alpha} * expm1(x)",
+                 .python = "np.where(x > 0, x, {alpha} * np.expm1(np.minimum(x, 0)))"}),
     ROW(clip, "x kept between two bounds", "min(max(x, min), max)", .infer = infer_clip,
         .attrs = ATTRS(ATTR("min", ATTR_NUMBER, "lower bound; left out: none", .given = false),
                        ATTR("max", ATTR_NUMBER, "upper bound; left out: none", .given = false)),
@@ -178,7 +181,11 @@ const struct op shaped_ops[] = {
                   "given(min): upstream * (x >= min); given(max): upstream * (x <= max); upstream"},
         .kinks = clip_kinks, .branches = clip_branches, .convention = "1",
         .undefined = {"x == min or x == max"},
-        .samples = SAMPLES({"3", "min=-1, max=1"}, {"", "min=0.1"}, {"2,3", "max=0.2"}, {"0", ""})),
+        .samples = SAMPLES({"3", "min=-1, max=1"}, {"", "min=0.1"}, {"2,3", "max=0.2"}, {"0", ""}),
+        .code = {.entry = "given(min) and given(max) => clip(x, {min}, {max})\ngiven(min) => "
+                          "clip(x, {min}, INFINITY)\ngiven(max) => clip(x, -INFINITY, {max})\nx",
+                 .python = "given(min) and given(max) => np.clip(x, {min}, {max})\ngiven(min) => "
+                           "np.maximum(x, {min})\ngiven(max) => np.minimum(x, {max})\nx"}),
     ROW(gelu, "Gaussian error linear unit; approximate=tanh is the usual fit", "x Phi(x)",
         .infer = infer_same,
         .attrs = ATTRS({.name = "approximate",
@@ -192,7 +199,11 @@ const struct op shaped_ops[] = {
                   "0.5 * x * (1 - tanh(0.79788456080286536 * (x + 0.044715 * x ** 3)) ** 2) * "
                   "0.79788456080286536 * (1 + 0.134145 * x ** 2))"},
         .samples = SAMPLES({"3", ""}, {"", "approximate=tanh"}, {"0", ""},
-                           {"2,1,3,2", "approximate=tanh"})),
+                           {"2,1,3,2", "approximate=tanh"}),
+        .code = {.entry = "approximate == none => 0.5 * x * erfc(-x * 0.70710678118654752)\n0.5 * "
+                          "x * (1 + tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)))",
+                 .python = "approximate == none => 0.5 * x * erfc(-x * 0.70710678118654752)\n0.5 * "
+                           "x * (1 + np.tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)))"}),
     ROW(polygamma, "n-th derivative of digamma", "psi^(n)(x)", .infer = infer_polygamma,
         .attrs = ATTRS({.name = "n",
                         .meaning = "how often digamma is differentiated: from 0 to 100",
@@ -200,5 +211,6 @@ const struct op shaped_ops[] = {
                         .required = true}),
         .rules = {"upstream * polygamma(x, n=n + 1)"},
         .samples = SAMPLES({"3", "n=0"}, {"", "n=1"}, {"2,3", "n=2"}, {"0", "n=3"}),
-        .domain = {{0.5, 4}}),
+        .domain = {{0.5, 4}},
+        .code = {.entry = "polygamma({n}, x)", .python = "polygamma({n}, x)"}),
     {.name = NULL}};

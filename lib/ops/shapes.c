@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ops/axes.h"
+#include "ops/loops.h"
 #include "ops/rows.h"
 
 /* ---- views ------------------------------------------------------------------------------- */
@@ -81,8 +82,21 @@ static void fill(double *at, size_t n, double value) {
   for (size_t i = 0; i < n; i++) at[i] = value;
 }
 
+static struct lay lay_of(const struct view *view) {
+  struct lay lay = {.at = view->at};
+  memcpy(lay.stride, view->stride, sizeof view->stride);
+  return lay;
+}
+
 /* An op whose value is a view of its input. */
 #define VIEW_KERNELS(name)                                                                         \
+  static void name##_loops(const struct attr *attr, const struct shape *y, unsigned count,         \
+                           const struct shape *const *x, struct loop_list *out) {                  \
+    const struct view view = name##_view(attr, x[0], y);                                           \
+    const struct lay to = whole_lay(y), from = lay_of(&view);                                      \
+    (void)count;                                                                                   \
+    add_copy(out, 0, y, &to, &from);                                                               \
+  }                                                                                                \
   static void name##_forward(const struct call *call) {                                            \
     const struct view view = name##_view(call->attr, call->x[0].shape, call->y.shape);             \
     read_view(call->y.at, call->y.shape, call->x[0].at, &view);                                    \
@@ -95,6 +109,16 @@ static void fill(double *at, size_t n, double value) {
 
 /* An op that puts its input into a view of its value and fills the rest. */
 #define PUT_KERNELS(name, rest)                                                                    \
+  static void name##_loops(const struct attr *attr, const struct shape *y, unsigned count,         \
+                           const struct shape *const *x, struct loop_list *out) {                  \
+    const struct call given = {.attr = attr}, *call = &given;                                      \
+    const struct view view = name##_view(attr, y, x[0]);                                           \
+    const struct lay to = lay_of(&view), from = whole_lay(x[0]);                                   \
+    (void)count, (void)call;                                                                       \
+    out->filled = true;                                                                            \
+    out->fill = rest;                                                                              \
+    add_copy(out, 0, x[0], &to, &from);                                                            \
+  }                                                                                                \
   static void name##_forward(const struct call *call) {                                            \
     const struct view view = name##_view(call->attr, call->y.shape, call->x[0].shape);             \
     fill(call->y.at, call->y.shape->size, rest);                                                   \
@@ -272,6 +296,16 @@ static void meet_sum(const struct call *call, unsigned m, const struct extent *m
 }
 
 static const struct op_parts sum_parts = {.reach = reach_sum, .meet = meet_sum};
+
+static void sum_to_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                         const struct shape *const *x, struct loop_list *out) {
+  const struct lay from = whole_lay(x[0]);
+  struct lay to = {.at = 0};
+  (void)attr, (void)count;
+  if (y != x[0]) sum_up(out);
+  broadcast_strides(y, x[0], to.stride);
+  add_copy(out, 0, x[0], &to, &from);
+}
 
 /* ---- transpose, flip --------------------------------------------------------------------- */
 
@@ -559,6 +593,36 @@ static void tile_forward(const struct call *call) {
   }
 }
 
+/* Loops over the tiles and within one; input 0 is the tile, or (`sums`) the tiles. */
+static void loop_tiles(const struct shape *tiled, const struct shape *tile, bool sums,
+                       struct loop_list *out) {
+  const struct lay all = whole_lay(tiled), one = whole_lay(tile);
+  const unsigned lead = tiled->rank - tile->rank;
+  struct loops *loops = add_nest(out, 1);
+  for (unsigned i = 0; i < tiled->rank; i++) {
+    const int64_t n = i < lead ? 1 : tile->dim[i - lead];
+    const ptrdiff_t far = all.stride[i] * (ptrdiff_t)n, none = 0;
+    add_loop(loops, n ? tiled->dim[i] / n : 0, sums ? 0 : far, sums ? &far : &none);
+  }
+  for (unsigned i = 0; i < tile->rank; i++) {
+    const ptrdiff_t within = all.stride[lead + i], own = one.stride[i];
+    add_loop(loops, tile->dim[i], sums ? own : within, sums ? &within : &own);
+  }
+}
+
+static void tile_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                       const struct shape *const *x, struct loop_list *out) {
+  (void)attr, (void)count;
+  loop_tiles(y, x[0], false, out);
+}
+
+static void sum_tiles_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                            const struct shape *const *x, struct loop_list *out) {
+  (void)attr, (void)count;
+  sum_up(out);
+  loop_tiles(x[0], y, true, out);
+}
+
 static void add_tiles(double *sum, const struct shape *tile, const double *tiles,
                       const struct shape *tiled) {
   for (size_t i = 0; i < count_tiles(tiled, tile); i++) {
@@ -662,6 +726,28 @@ static void split_parts(const struct call *call, bool stacked) {
   }
 }
 
+static void loop_parts(const struct attr *attr, const struct shape *y, unsigned count,
+                       const struct shape *const *x, bool stacked, struct loop_list *out) {
+  int64_t offset = 0, axis = attr[0].integer;
+  normalise_axis(&axis, y->rank);
+  for (unsigned k = 0; k < count; k++) {
+    const struct view view = part_view(y, axis, stacked, offset);
+    const struct lay to = lay_of(&view), from = whole_lay(x[k]);
+    add_copy(out, k, x[k], &to, &from);
+    offset += stacked ? 1 : x[k]->dim[axis];
+  }
+}
+
+static void concat_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                         const struct shape *const *x, struct loop_list *out) {
+  loop_parts(attr, y, count, x, false, out);
+}
+
+static void stack_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                        const struct shape *const *x, struct loop_list *out) {
+  loop_parts(attr, y, count, x, true, out);
+}
+
 static void concat_forward(const struct call *call) { join_parts(call, false); }
 static void concat_backward(const struct call *call) { split_parts(call, false); }
 static void stack_forward(const struct call *call) { join_parts(call, true); }
@@ -697,9 +783,8 @@ struct roll {
   unsigned outer;          /* how many of them there are */
 };
 
-static struct roll find_roll(const struct call *call) {
-  const struct attr *shift = &call->attr[SHIFT], *axis = &call->attr[ROLL_AXIS];
-  const struct shape *x = call->x[0].shape;
+static struct roll find_roll(const struct attr *attr, const struct shape *x) {
+  const struct attr *shift = &attr[SHIFT], *axis = &attr[ROLL_AXIS];
   struct roll roll = {.length = x->size};
   if (!axis->given) {
     roll.last = wrap_shift(shift->ints.at[0], x->size);
@@ -732,9 +817,36 @@ static size_t roll_row(const struct shape *x, const struct roll *roll, size_t ro
   return to;
 }
 
+/* Axis by axis, what is rolled beyond the end and what is not: every choice of these is a piece. */
+static void roll_loops(const struct attr *attr, const struct shape *y, unsigned count,
+                       const struct shape *const *x, struct loop_list *out) {
+  struct roll roll = find_roll(attr, x[0]);
+  const struct lay whole = whole_lay(y);
+  const bool flat = !attr[ROLL_AXIS].given; /* the whole is one row */
+  const unsigned rank = flat ? 1 : y->rank;
+  unsigned rolled[RANK_MOST], axes = 0;
+  (void)count;
+  if (rank) roll.shift[rank - 1] = roll.last;
+  for (unsigned i = 0; i < rank; i++)
+    if (roll.shift[i]) rolled[axes++] = i;
+  for (size_t piece = 0; piece < (size_t)1 << axes; piece++) {
+    struct loops *loops = add_nest(out, 1);
+    for (unsigned i = 0, k = 0; i < rank; i++) {
+      const int64_t n = flat ? (int64_t)y->size : y->dim[i], shift = (int64_t)roll.shift[i];
+      const ptrdiff_t stride = flat ? 1 : whole.stride[i];
+      const bool turns = k < axes && rolled[k] == i;
+      const bool beyond = turns && piece >> k & 1;
+      if (turns) k++;
+      loops->y.at += beyond ? 0 : shift * stride;
+      loops->factors[0].lay.at += beyond ? (n - shift) * stride : 0;
+      add_loop(loops, beyond ? shift : n - shift, stride, &stride);
+    }
+  }
+}
+
 /* Each row in two pieces, which change places. */
 static void roll_forward(const struct call *call) {
-  const struct roll roll = find_roll(call);
+  const struct roll roll = find_roll(call->attr, call->x[0].shape);
   const size_t keep = roll.length - roll.last;
   for (size_t row = 0; row * roll.length < call->y.shape->size; row++) {
     const double *from = call->x[0].at + row * roll.length;
@@ -746,7 +858,7 @@ static void roll_forward(const struct call *call) {
 
 static void roll_backward(const struct call *call) {
   if (!call->x[0].bar) return;
-  const struct roll roll = find_roll(call);
+  const struct roll roll = find_roll(call->attr, call->x[0].shape);
   const size_t keep = roll.length - roll.last;
   for (size_t row = 0; row * roll.length < call->y.shape->size; row++) {
     double *to = call->x[0].bar + row * roll.length;
@@ -979,62 +1091,84 @@ static int apart_stacked(const struct attr *attr, const struct shape *y,
 
 const struct op shape_ops[] = {
     ROW(reshape, "shape", .meaning = "the same entries in the same order, under another shape",
-        .formula = "y = x", .inputs = {"x"}, .attrs = reshape_attrs, COPIES(reshape)),
+        .formula = "y = x", .inputs = {"x"}, .attrs = reshape_attrs, COPIES(reshape),
+        .code = {.same = true, .python = "np.reshape(x, {shape(y)})"}),
     ROW(flatten, "shape", .meaning = "the axes from start_axis on as one", .formula = "y = x",
-        .inputs = {"x"}, .attrs = flatten_attrs, COPIES(flatten)),
+        .inputs = {"x"}, .attrs = flatten_attrs, COPIES(flatten),
+        .code = {.same = true, .python = "np.reshape(x, {shape(y)})"}),
     ROW(expand_dims, "shape", .meaning = "new axes of size 1", .formula = "y = x", .inputs = {"x"},
-        .attrs = expand_attrs, COPIES(expand_dims)),
+        .attrs = expand_attrs, COPIES(expand_dims),
+        .code = {.same = true, .python = "np.reshape(x, {shape(y)})"}),
     ROW(squeeze, "shape", .meaning = "without axes of size 1", .formula = "y = x", .inputs = {"x"},
-        .attrs = squeeze_attrs, COPIES(squeeze)),
+        .attrs = squeeze_attrs, COPIES(squeeze),
+        .code = {.same = true, .python = "np.reshape(x, {shape(y)})"}),
     ROW(broadcast_to, "shape", .meaning = "x repeated to a shape, as broadcasting does",
         .formula = "y_ij = x_j", .inputs = {"x"}, .attrs = shape_attrs, KERNELS(broadcast_to),
         .apart = apart_entries, .parts = &entry_parts, .linear = {1},
-        .algebra = ALGEBRA_BROADCAST_TO, .rules = {"sum_to(upstream, shape=x.shape)"}),
+        .algebra = ALGEBRA_BROADCAST_TO, .rules = {"sum_to(upstream, shape=x.shape)"},
+        .code = {.entry = "x", .python = "np.broadcast_to(x, {shape}).copy()"}),
     ROW(sum_to, "adjoint ops",
         .meaning = "x summed to a shape that broadcasts to it: the adjoint of broadcasting",
         .formula = "y_j = sum_i x_ij", .inputs = {"x"}, .attrs = shape_attrs, KERNELS(sum_to),
         .apart = apart_entries, .parts = &sum_parts, .linear = {1}, .algebra = ALGEBRA_SUM_TO,
-        .rules = {"broadcast_to(upstream, shape=x.shape)"}),
+        .rules = {"broadcast_to(upstream, shape=x.shape)"},
+        .code = {.loops = sum_to_loops, .python = "sum_to(x, {shape})"}),
     ROW(transpose, "shape", .symbol = ".T",
         .meaning = "the axes in another order; x.T for a matrix", .formula = "y_ij = x_ji",
         .inputs = {"x"}, .attrs = transpose_attrs, KERNELS(transpose), .apart = apart_transposed,
         .parts = &transpose_parts, .linear = {1},
-        .rules = {"transpose(upstream, axes=inverse(axes, x))"}),
+        .rules = {"transpose(upstream, axes=inverse(axes, x))"},
+        .code = {.loops = transpose_loops,
+                 .python = "given(axes) => np.transpose(x, {axes})\nnp.transpose(x)"}),
     ROW(flip, "shape", .meaning = "the entries along some axes in reverse order",
         .formula = "y_i = x_(n-1-i)", .inputs = {"x"}, .attrs = flip_attrs, KERNELS(flip),
-        .apart = apart_beside_axes, .moves = true, .rules = {"flip(upstream, axis=axis)"}),
+        .apart = apart_beside_axes, .moves = true, .rules = {"flip(upstream, axis=axis)"},
+        .code = {.loops = flip_loops, .python = "np.flip(x, axis={axis})"}),
     ROW(slice, "shape", .symbol = "[:]",
         .meaning = "every step-th entry from start to before stop, by axis; bounds as in Python",
         .formula = "y_i = x_(start + i step)", .inputs = {"x"}, .attrs = slice_attrs,
         KERNELS(slice), .apart = apart_sliced, .moves = true,
         .rules = {"put_slice(upstream, shape=x.shape, start=start, stop=stop, step=step, "
-                  "axes=axes)"}),
+                  "axes=axes)"},
+        .code = {.loops = slice_loops,
+                 .python = "x[slices({rank(x)}, {start}, {stop}, {step}, {axes})]"}),
     ROW(put_slice, "adjoint ops",
         .meaning = "zeros of a shape, with g in the place of a slice: the adjoint of slice",
         .formula = "y_(start + i step) = g_i", .inputs = {"g"}, .attrs = put_slice_attrs,
         KERNELS(put_slice), .apart = apart_sliced, .moves = true,
-        .rules = {"slice(upstream, start=start, stop=stop, step=step, axes=axes)"}),
+        .rules = {"slice(upstream, start=start, stop=stop, step=step, axes=axes)"},
+        .code = {.loops = put_slice_loops,
+                 .python = "put_slice(g, {shape}, {start}, {stop}, {step}, {axes})"}),
     ROW(pad, "shape", .meaning = "entries added before and after, along each axis",
         .formula = "y_(before + i) = x_i, else value", .inputs = {"x"}, .attrs = pad_attrs,
-        KERNELS(pad), .apart = apart_padded, .moves = true, .rules = {"crop(upstream, pads=pads)"}),
+        KERNELS(pad), .apart = apart_padded, .moves = true, .rules = {"crop(upstream, pads=pads)"},
+        .code = {.loops = pad_loops,
+                 .python = "rank(x) == 0 => x\nnp.pad(x, {pads}, constant_values={value})"}),
     ROW(crop, "adjoint ops",
         .meaning = "entries dropped before and after, along each axis: the adjoint of pad",
         .formula = "y_i = x_(before + i)", .inputs = {"x"}, .attrs = crop_attrs, KERNELS(crop),
-        .apart = apart_padded, .moves = true, .rules = {"pad(upstream, pads=pads)"}),
+        .apart = apart_padded, .moves = true, .rules = {"pad(upstream, pads=pads)"},
+        .code = {.loops = crop_loops, .python = "crop(x, {pads})"}),
     ROW(tile, "shape", .meaning = "x repeated side by side", .formula = "y_i = x_(i mod n)",
         .inputs = {"x"}, .attrs = tile_attrs, KERNELS(tile), .apart = apart_entries, .moves = true,
-        .rules = {"sum_tiles(upstream, reps=reps, shape=x.shape)"}),
+        .rules = {"sum_tiles(upstream, reps=reps, shape=x.shape)"},
+        .code = {.loops = tile_loops, .python = "np.tile(x, {reps})"}),
     ROW(sum_tiles, "adjoint ops", .meaning = "the sum of equal tiles: the adjoint of tile",
         .formula = "y_i = sum_k g_(i + k n)", .inputs = {"g"}, .attrs = sum_tiles_attrs,
         KERNELS(sum_tiles), .apart = apart_entries, .linear = {1},
-        .rules = {"tile(upstream, reps=reps)"}),
+        .rules = {"tile(upstream, reps=reps)"},
+        .code = {.loops = sum_tiles_loops, .python = "sum_tiles(g, {reps}, {shape})"}),
     /* Rolled back the other way: forwards, in reverse order. */
     ROW(roll, "shape",
         .meaning = "the entries moved on along axes; what leaves at the end enters in front",
         .formula = "y_i = x_((i - shift) mod n)", .inputs = {"x"}, .attrs = roll_attrs,
         KERNELS(roll), .apart = apart_rolled, .moves = true,
-        .rules = {"flip(roll(flip(upstream, axis=axis), shift=shift, axis=axis), axis=axis)"}),
+        .rules = {"flip(roll(flip(upstream, axis=axis), shift=shift, axis=axis), axis=axis)"},
+        .code = {.loops = roll_loops, .python = "np.roll(x, {shift}, axis={axis})"}),
     {.name = "tril",
+     .code = {.whole = "lower_triangle(y, x, {x.shape[-2]}, {x.shape[-1]}, {k})",
+              .core = {2},
+              .python = "np.tril(x, {k})"},
      .family = "shape",
      .meaning = "the lower triangle of a matrix, 0 above it",
      .formula = "y_ij = x_ij where j - i <= k, else 0",
@@ -1050,6 +1184,9 @@ const struct op shape_ops[] = {
      .moves = true,
      .samples = triangle_samples},
     {.name = "triu",
+     .code = {.whole = "upper_triangle(y, x, {x.shape[-2]}, {x.shape[-1]}, {k})",
+              .core = {2},
+              .python = "np.triu(x, {k})"},
      .family = "shape",
      .meaning = "the upper triangle of a matrix, 0 below it",
      .formula = "y_ij = x_ij where j - i >= k, else 0",
@@ -1065,6 +1202,7 @@ const struct op shape_ops[] = {
      .moves = true,
      .samples = triangle_samples},
     {.name = "concat",
+     .code = {.loops = concat_loops, .python = "np.concatenate([inputs], axis={axis})"},
      .family = "shape",
      .meaning = "the inputs one after the other along an axis",
      .formula = "y = [x_0, x_1, ...]",
@@ -1080,6 +1218,7 @@ const struct op shape_ops[] = {
      .moves = true,
      .samples = concat_samples},
     {.name = "stack",
+     .code = {.loops = stack_loops, .python = "np.stack([inputs], axis={axis})"},
      .family = "shape",
      .meaning = "the inputs one after the other along a new axis",
      .formula = "y_k = x_k",
@@ -1095,6 +1234,7 @@ const struct op shape_ops[] = {
      .moves = true,
      .samples = stack_samples},
     {.name = "zeros_like",
+     .code = {.entry = "0.0", .python = "np.zeros({shape(x)})"},
      .family = "adjoint ops",
      .meaning = "zeros of the shape of x",
      .formula = "y = 0",
@@ -1108,6 +1248,7 @@ const struct op shape_ops[] = {
      .linear = {1},
      .samples = unary_samples},
     {.name = "ones_like",
+     .code = {.entry = "1.0", .python = "np.ones({shape(x)})"},
      .family = "adjoint ops",
      .meaning = "ones of the shape of x",
      .formula = "y = 1",
