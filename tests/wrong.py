@@ -13,10 +13,10 @@ A file of tests/wrong says under `x-expected`, which bpgraph ignores, what is to
                                             # `none` where no diagnosis is asked for
       inherited: [gradients/x]              # wrong only because the author went on from a slip
 
-All its other claims are right, and so is every claim of tests/right.  The table is
-tests/wrong/RESULTS.md.  It is an error if a slip is not caught, if it is laid at the door of
-another claim, if a right claim or backprop itself is called wrong, if fewer than ENOUGH slips get their diagnosis
-and no other, or if the table has changed.
+All its other claims are right, and so is every claim of tests/right and of the examples.  The
+table is tests/wrong/RESULTS.md.  It is an error if a slip is not caught, if it is laid at the door
+of another claim, if a right claim or backprop itself is called wrong, if fewer than ENOUGH slips
+get their diagnosis and no other, or if the table has changed.
 """
 import glob
 import json
@@ -36,7 +36,7 @@ KINDS = {"value": "values", "gradient": "gradients", "contribution": "contributi
 
 
 def files(folder):
-    return sorted(glob.glob(os.path.join(HERE, folder, "*.yaml")))
+    return sorted(glob.glob(os.path.join(os.path.normpath(os.path.join(HERE, folder)), "*.yaml")))
 
 
 def listed(value):
@@ -84,10 +84,10 @@ def judge_self(paths):
 
 # ---- by the program -----------------------------------------------------------------------------
 
-def run_check(program, paths):
+def run_check(program, paths, *options):
     """path -> what check says of that net."""
     names = [os.path.relpath(path) for path in paths]
-    done = subprocess.run([program, "check", "--format", "json", *names],
+    done = subprocess.run([program, "check", "--format", "json", *options, *names],
                           capture_output=True, text=True, timeout=600)
     if done.returncode not in (0, 1):
         print(done.stderr)
@@ -176,9 +176,11 @@ def table(rows, right):
 
 
 def judge_program(program, write):
-    wrong, right = files("wrong"), files("right")
-    nets, rows, faults = run_check(program, wrong + right), [], []
-    for path in wrong + right:
+    wrong, right, examples = files("wrong"), files("right"), files("../examples")
+    nets = run_check(program, wrong + right)
+    nets |= run_check(program, examples, "--numeric", "none")
+    rows, faults = [], []
+    for path in wrong + right + examples:
         net, expected = nets.get(path), Expected(path)
         if net is None or net["status"] == "invalid":
             found = [f"not judged: {net and net['errors']}"]
