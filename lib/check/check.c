@@ -27,6 +27,8 @@ static struct judgement *judgement_of(struct judge *judge, const struct judged *
   return &judge->check->claims.at[judged->judgement];
 }
 
+const struct points no_points = {.count = 0};
+
 /* ---- a point ------------------------------------------------------------------------------- */
 
 static bool all_finite(const double *at, size_t size) {
@@ -55,8 +57,11 @@ bool judge_formulas(struct judge *judge, struct formulas *formulas) {
   return run_forward(&formulas->run);
 }
 
-const struct points *judge_points(const struct judged *judged) {
-  return &judged->formulas->claims->points;
+bool judge_move_to(struct judge *judge, const struct judged *judged, size_t number) {
+  const struct group *group = judged->formulas->group;
+  size_t attempt = number ? group->attempts[number] : 0;
+  return attempt != NO_POINT && judge_move(judge, group->points, number, attempt) &&
+         judge_formulas(judge, judged->formulas);
 }
 
 /* ---- formulas ------------------------------------------------------------------------------ */
@@ -98,19 +103,37 @@ static bool needs_gradient(enum claim_kind kind) {
   return kind == CLAIM_GRADIENT || kind == CLAIM_CONTRIBUTION || kind == CLAIM_HESSIAN;
 }
 
-/* Whether there is anything to judge the claim by. */
-static bool check_subject(struct judge *judge, const struct claim *claim) {
-  const char *why =
-      needs_gradient(claim->kind) ? result_why_no_gradient(judge->result, claim->of) : NULL;
-  if (why) {
-    report_add(judge->net->report, claim->mark, BP(NO_GRADIENT), judge_name(judge, claim->of), why);
-    return false;
-  }
-  if (!needs_gradient(claim->kind) || judge->result->gradients) return true;
-  report_add(judge->net->report, claim->mark, BP(BAD_CLAIM),
+static bool report_no_gradients(struct judge *judge, struct mark mark) {
+  report_add(judge->net->report, mark, BP(BAD_CLAIM),
              "there are no gradients: the output has several entries, and upstream is not given");
   report_hint(judge->net->report, "say what comes from above: upstream: [...]");
   return false;
+}
+
+/* Whether a node has a gradient to speak of; reports where it has none. */
+static bool check_gradient(struct judge *judge, node_id of, struct mark mark) {
+  if (!judge->result->gradients) return report_no_gradients(judge, mark);
+  const char *why = result_why_no_gradient(judge->result, of);
+  if (why) report_add(judge->net->report, mark, BP(NO_GRADIENT), judge_name(judge, of), why);
+  return !why;
+}
+
+/* Whether there is anything to judge the claim by. */
+static bool check_subject(struct judge *judge, const struct claim *claim) {
+  return !needs_gradient(claim->kind) || check_gradient(judge, claim->of, claim->mark);
+}
+
+/* Whether every grad(u) of a block's formulas is there. */
+static bool check_grads(struct judge *judge, const struct claims *claims) {
+  bool fine = true;
+  for (size_t i = 0; i < claims->stand_ins.count; i++) {
+    const struct stand_in *stand_in = &claims->stand_ins.at[i];
+    if (stand_in->gradient)
+      fine =
+          check_gradient(judge, stand_in->of, graph_node(&claims->graph, stand_in->node)->mark) &&
+          fine;
+  }
+  return fine;
 }
 
 static const char *subject_of(struct judge *judge, const struct claim *claim,
@@ -239,13 +262,31 @@ static void add_claim(struct judge *judge, struct formulas *formulas, const stru
                          .mark = claim->mark,
                          .entries = judged.size};
   *vec_push(judge->arena, &judge->judged) = judged;
+  formulas->moves = formulas->moves || claim->formula;
+}
+
+static bool same_points(const struct points *a, const struct points *b) {
+  return a->count == b->count && a->spread == b->spread && a->seed == b->seed &&
+         a->keep.count == b->keep.count &&
+         !memcmp(a->keep.at, b->keep.at, a->keep.count * sizeof *a->keep.at);
+}
+
+static struct group *find_group(struct judge *judge, const struct points *points) {
+  for (size_t i = 0; i < judge->groups.count; i++)
+    if (same_points(judge->groups.at[i]->points, points)) return judge->groups.at[i];
+  struct group *group = ARENA_NEW(judge->arena, struct group);
+  *group = (struct group){points, ARENA_ARRAY(judge->arena, size_t, points->count + 1)};
+  *vec_push(judge->arena, &judge->groups) = group;
+  return group;
 }
 
 static struct formulas *new_formulas(struct judge *judge, const struct claims *claims) {
   struct formulas *formulas = ARENA_NEW(judge->arena, struct formulas);
   formulas->claims = claims;
-  formulas->ready = !claims->at.count || plan_formulas(judge, formulas);
-  formulas->attempts = ARENA_ARRAY(judge->arena, size_t, claims->points.count + 1);
+  formulas->group = find_group(judge, &claims->points);
+  formulas->ready =
+      check_grads(judge, claims) && (!claims->at.count || plan_formulas(judge, formulas));
+  formulas->first = formulas->end = judge->judged.count;
   *vec_push(judge->arena, &judge->formulas) = formulas;
   return formulas;
 }
@@ -254,6 +295,7 @@ static void add_block(struct judge *judge, const struct claims *claims) {
   struct formulas *formulas = new_formulas(judge, claims);
   if (!formulas->ready) return;
   for (size_t i = 0; i < claims->at.count; i++) add_claim(judge, formulas, &claims->at.at[i]);
+  formulas->end = judge->judged.count;
 }
 
 /* The author's own rules: each held against the derivative of the function's body. */
@@ -288,6 +330,8 @@ static void add_rules(struct judge *judge, struct formulas *formulas,
                            .mark = mark,
                            .entries = judged.size};
     *vec_push(judge->arena, &judge->judged) = judged;
+    formulas->moves = true;
+    formulas->end = judge->judged.count;
   }
 }
 
@@ -459,81 +503,84 @@ static void judge_claim(struct judge *judge, struct judged *judged, size_t point
   set_worst(judge, judgement, judged, index);
 }
 
-/* Whether something in the block is judged at random points. */
-static bool moves(const struct judge *judge, const struct formulas *formulas) {
-  for (size_t i = 0; i < judge->judged.count; i++) {
-    const struct judged *judged = &judge->judged.at[i];
-    if (judged->formulas == formulas && (!judged->claim || judged->claim->formula)) return true;
-  }
-  return false;
-}
-
-/* Whether all true gradients that the block's claims are about are finite. */
+/* Whether all that the block's claims are about is finite. */
 static bool truths_finite(struct judge *judge, const struct formulas *formulas) {
-  for (size_t i = 0; i < judge->judged.count; i++) {
+  for (size_t i = formulas->first; i < formulas->end; i++) {
     struct judged *judged = &judge->judged.at[i];
-    if (judged->formulas != formulas) continue;
     struct sides sides = judge_sides(judge, judged);
     if (!all_finite(sides.truth, judged->size)) return false;
   }
   return true;
 }
 
-/* Finds the draw of a random point at which there is something to judge; NO_POINT where none is. */
-static size_t find_attempt(struct judge *judge, struct formulas *formulas,
-                           const struct points *points, size_t number) {
+static bool is_moved(const struct formulas *formulas, const struct group *group) {
+  return formulas->group == group && formulas->ready && formulas->moves;
+}
+
+/* Whether there is something to judge at the net's point in all blocks of a group. */
+static bool can_judge(struct judge *judge, const struct group *group) {
+  for (size_t i = 0; i < judge->formulas.count; i++) {
+    struct formulas *formulas = judge->formulas.at[i];
+    if (is_moved(formulas, group) &&
+        !(judge_formulas(judge, formulas) && truths_finite(judge, formulas)))
+      return false;
+  }
+  return true;
+}
+
+/* Draws a random point until there is something to judge at it; NO_POINT where none is found. */
+static size_t find_attempt(struct judge *judge, const struct group *group, size_t number) {
   for (size_t attempt = 0; attempt < ATTEMPTS_MOST; attempt++)
-    if (judge_move(judge, points, number, attempt) && judge_formulas(judge, formulas) &&
-        truths_finite(judge, formulas))
+    if (judge_move(judge, group->points, number, attempt) && can_judge(judge, group))
       return attempt;
   return NO_POINT;
 }
 
-static void judge_at(struct judge *judge, const struct formulas *formulas, size_t point) {
-  for (size_t i = 0; i < judge->judged.count; i++) {
+static void judge_block(struct judge *judge, const struct formulas *formulas, size_t point) {
+  for (size_t i = formulas->first; i < formulas->end; i++) {
     struct judged *judged = &judge->judged.at[i];
-    bool moving = !judged->claim || judged->claim->formula;
-    if (judged->formulas == formulas && (moving || !point)) judge_claim(judge, judged, point);
+    bool moves = !judged->claim || judged->claim->formula;
+    if (moves || !point) judge_claim(judge, judged, point);
   }
 }
 
-static void note(struct judge *judge, const struct formulas *formulas, const char *text) {
-  for (size_t i = 0; i < judge->judged.count; i++)
-    if (judge->judged.at[i].formulas == formulas)
-      judgement_of(judge, &judge->judged.at[i])->note = text;
+static void note_no_points(struct judge *judge, const struct group *group) {
+  for (size_t i = 0; i < judge->judged.count; i++) {
+    const struct judged *judged = &judge->judged.at[i];
+    if (is_moved(judged->formulas, group) && (!judged->claim || judged->claim->formula))
+      judgement_of(judge, judged)->note =
+          "judged at the file's point only: no random point has finite numbers";
+  }
 }
 
-static void judge_randomly(struct judge *judge, struct formulas *formulas) {
-  const struct points *points = &formulas->claims->points;
-  size_t judged = 0;
-  for (size_t number = 1; number <= points->count; number++) {
-    size_t attempt = find_attempt(judge, formulas, points, number);
-    formulas->attempts[number] = attempt;
-    if (attempt == NO_POINT) continue;
-    judge_at(judge, formulas, number);
+/* Judges the blocks of a group at its random points. */
+static void judge_group(struct judge *judge, struct group *group) {
+  size_t judged = 0, waiting = 0;
+  for (size_t i = 0; i < judge->formulas.count; i++)
+    waiting += is_moved(judge->formulas.at[i], group);
+  for (size_t number = 1; waiting && number <= group->points->count; number++) {
+    group->attempts[number] = find_attempt(judge, group, number);
+    if (group->attempts[number] == NO_POINT) continue;
+    for (size_t i = 0; i < judge->formulas.count; i++)
+      if (is_moved(judge->formulas.at[i], group)) judge_block(judge, judge->formulas.at[i], number);
     judged++;
   }
-  if (points->count && !judged)
-    note(judge, formulas, "judged at the file's point only: no random point has finite numbers");
+  if (waiting && group->points->count && !judged) note_no_points(judge, group);
 }
 
 static void judge_all(struct judge *judge) {
-  static const struct points here = {.count = 0};
-  judge_move(judge, &here, 0, 0);
+  judge_move(judge, &no_points, 0, 0);
   for (size_t i = 0; i < judge->formulas.count; i++) {
     struct formulas *formulas = judge->formulas.at[i];
     if (!formulas->ready) continue;
     formulas->ready = judge_formulas(judge, formulas);
     if (formulas->ready)
-      judge_at(judge, formulas, 0);
+      judge_block(judge, formulas, 0);
     else
       report_fault(judge, &formulas->run);
   }
-  for (size_t i = 0; i < judge->formulas.count; i++) {
-    struct formulas *formulas = judge->formulas.at[i];
-    if (formulas->ready && moves(judge, formulas)) judge_randomly(judge, formulas);
-  }
-  judge_move(judge, &here, 0, 0);
+  for (size_t i = 0; i < judge->groups.count; i++) judge_group(judge, judge->groups.at[i]);
+  judge_move(judge, &no_points, 0, 0);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------- */
@@ -579,8 +626,7 @@ static void measure_wrong(struct judge *judge) {
     struct judgement *judgement = judgement_of(judge, &judge->judged.at[i]);
     if (judgement->verdict == VERDICT_WRONG) witness_claim(judge, &judge->judged.at[i], judgement);
   }
-  static const struct points here = {.count = 0};
-  judge_move(judge, &here, 0, 0);
+  judge_move(judge, &no_points, 0, 0);
 }
 
 bool check_net(struct check *check, struct arena *arena, struct net *net,

@@ -17,7 +17,7 @@ enum { EVIDENCE_MOST = 3, FINDINGS_MOST = 4, WORK_MOST = 1000000000, AXES_PERMUT
 
 /* The two sides at one point, whole. */
 struct evidence {
-  size_t number, attempt;
+  size_t point;
   double *claimed, *truth;
 };
 
@@ -818,15 +818,12 @@ static struct finding find_entries(struct inquiry *inquiry) {
 
 /* ---- the evidence ---------------------------------------------------------------------------- */
 
-static void take_evidence(struct inquiry *inquiry, size_t number_, size_t attempt) {
+static void take_evidence(struct inquiry *inquiry, size_t point) {
   struct judge *judge = inquiry->judge;
-  const struct points *points = judge_points(inquiry->judged);
   size_t size = inquiry->judged->size;
-  if (!judge_move(judge, points, number_, attempt) ||
-      !judge_formulas(judge, inquiry->judged->formulas))
-    return;
+  if (!judge_move_to(judge, inquiry->judged, point)) return;
   struct evidence *evidence = &inquiry->evidence[inquiry->points];
-  *evidence = (struct evidence){number_, attempt, room_for(inquiry), room_for(inquiry)};
+  *evidence = (struct evidence){point, room_for(inquiry), room_for(inquiry)};
   struct sides sides = judge_sides(judge, inquiry->judged);
   for (size_t i = 0; i < size; i++) evidence->claimed[i] = side(&sides, i);
   memcpy(evidence->truth, sides.truth, size * sizeof *evidence->truth);
@@ -837,20 +834,19 @@ static void take_evidence(struct inquiry *inquiry, size_t number_, size_t attemp
 
 /* The worst point, then the file's, then others. */
 static void gather_evidence(struct inquiry *inquiry) {
-  const struct formulas *formulas = inquiry->judged->formulas;
+  const struct group *group = inquiry->judged->formulas->group;
   size_t worst = inquiry->judgement->point;
   bool moves = !inquiry->judged->claim || inquiry->judged->claim->formula;
-  take_evidence(inquiry, worst, worst ? formulas->attempts[worst] : 0);
+  take_evidence(inquiry, worst);
   if (!inquiry->points) return;
-  if (worst) take_evidence(inquiry, 0, 0);
-  for (size_t i = 1; moves && i <= formulas->claims->points.count; i++)
-    if (inquiry->points < EVIDENCE_MOST && i != worst && formulas->attempts[i] != NO_POINT)
-      take_evidence(inquiry, i, formulas->attempts[i]);
+  if (worst) take_evidence(inquiry, 0);
+  for (size_t i = 1; moves && i <= group->points->count; i++)
+    if (inquiry->points < EVIDENCE_MOST && i != worst) take_evidence(inquiry, i);
 }
 
 /* Puts the net where a piece of evidence was taken. */
 static void return_to(struct inquiry *inquiry, const struct evidence *evidence) {
-  judge_move(inquiry->judge, judge_points(inquiry->judged), evidence->number, evidence->attempt);
+  judge_move_to(inquiry->judge, inquiry->judged, evidence->point);
   if (!inquiry->back) return;
   static const struct slip none = {.kind = ALTER_NOTHING, .node = NODE_NONE};
   back_refresh(inquiry->back);
@@ -997,7 +993,7 @@ static void diagnose_claim(struct judge *judge, struct judged *judged) {
   if (!inquiry.points) return;
   inquiry.made = room_for(&inquiry);
   inquiry.part = room_for(&inquiry);
-  judge_move(judge, judge_points(judged), inquiry.evidence[0].number, inquiry.evidence[0].attempt);
+  judge_move_to(judge, judged, inquiry.evidence[0].point);
   make_region(&inquiry);
   try_all(&inquiry);
   for (size_t i = 1; i < inquiry.points && inquiry.candidates.count; i++)
@@ -1064,8 +1060,7 @@ static void find_inheritance(struct judge *judge, struct judged *judged) {
 
 /* From the output down, so that what is inherited twice over is blamed on the first. */
 static void find_inherited(struct judge *judge) {
-  static const struct points here = {.count = 0};
-  judge_move(judge, &here, 0, 0);
+  judge_move(judge, &no_points, 0, 0);
   for (node_id below = NODE_NONE;;) {
     struct judged *next = NULL;
     for (size_t i = 0; i < judge->judged.count; i++) {
@@ -1088,6 +1083,5 @@ void diagnose(struct judge *judge) {
     if (judgement->verdict == VERDICT_WRONG && !judgement->inherited_from)
       diagnose_claim(judge, &judge->judged.at[i]);
   }
-  static const struct points here = {.count = 0};
-  judge_move(judge, &here, 0, 0);
+  judge_move(judge, &no_points, 0, 0);
 }

@@ -7,15 +7,23 @@
 #include "check/points.h"
 #include "engine/jacobian.h"
 
+/* Blocks that are judged at the same points, so that the net is moved once for all of them. */
+struct group {
+  const struct points *points;
+  size_t *attempts; /* of each random point, which draw is taken; NO_POINT where none is */
+};
+#define NO_POINT SIZE_MAX
+
 /* A block's formulas, ready to be run at the net's point. */
 struct formulas {
   const struct claims *claims;
   struct plan plan;
   struct run run;
-  bool ready;       /* false: it could not be planned, or cannot be computed at the file's point */
-  size_t *attempts; /* of each random point, which draw is taken; NO_POINT where none is */
+  bool ready; /* false: it could not be planned, or cannot be computed at the file's point */
+  bool moves; /* something in it is judged at random points, too */
+  struct group *group;
+  size_t first, end; /* its claims are judge->judged.at[first .. end) */
 };
-#define NO_POINT SIZE_MAX
 
 /* Numbers at one point: the claim's, and the truth. */
 struct sides {
@@ -48,8 +56,12 @@ struct judge {
   struct arena *arena;
   const struct check_options *options;
   VEC(struct formulas *) formulas;
+  VEC(struct group *) groups;
   VEC(struct judged) judged;
 };
+
+/* No random points: the file's point is their number 0. */
+extern const struct points no_points;
 
 /* Puts the net at a point and runs it forward and backward; false where it cannot be computed, or
  * its output is not finite. */
@@ -61,8 +73,8 @@ bool judge_formulas(struct judge *judge, struct formulas *formulas);
 /* A claim's two sides where the net is. */
 struct sides judge_sides(struct judge *judge, struct judged *judged);
 
-/* The points that a claim is judged at. */
-const struct points *judge_points(const struct judged *judged);
+/* Puts the net at one of the points that a claim is judged at; false where there is none. */
+bool judge_move_to(struct judge *judge, const struct judged *judged, size_t number);
 
 /* How far a claim's entry may be from the truth. */
 double judge_room(const struct judged *judged, double claimed, double truth, size_t index);

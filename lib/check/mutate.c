@@ -191,9 +191,9 @@ static void judge_here(struct mutation *mutation, const char *killer) {
 
 static void judge_at_points(struct mutation *mutation) {
   struct formulas *formulas = mutation->formulas;
-  const struct points *points = &formulas->claims->points;
+  const struct points *points = formulas->group->points;
   for (size_t number = 0; number <= points->count; number++) {
-    size_t attempt = number ? formulas->attempts[number] : 0;
+    size_t attempt = number ? formulas->group->attempts[number] : 0;
     if (attempt != NO_POINT && judge_move(mutation->judge, points, number, attempt))
       judge_here(mutation, NULL);
   }
@@ -259,8 +259,7 @@ static void mutate_block(struct judge *judge, struct formulas *formulas) {
 }
 
 void mutate_claims(struct judge *judge) {
-  static const struct points here = {.count = 0};
   for (size_t i = 0; i < judge->formulas.count; i++)
     if (judge->formulas.at[i]->ready) mutate_block(judge, judge->formulas.at[i]);
-  judge_move(judge, &here, 0, 0);
+  judge_move(judge, &no_points, 0, 0);
 }

@@ -135,9 +135,7 @@ bool witness_accepts(struct judge *judge, const struct judged *judged, const str
 
 void witness_claim(struct judge *judge, const struct judged *judged, struct judgement *judgement) {
   if (!is_gradient(judged) || judge->options->numeric == NUMERIC_NONE || !judged->size) return;
-  const struct points *points = judge_points(judged);
-  size_t attempt = judgement->point ? judged->formulas->attempts[judgement->point] : 0;
-  if (!judge_move(judge, points, judgement->point, attempt)) return;
+  if (!judge_move_to(judge, judged, judgement->point)) return;
   struct differences differences;
   struct difference difference;
   node_id root = judged->claim->of;
