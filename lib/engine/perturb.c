@@ -51,26 +51,33 @@ struct kernel {
   uint64_t branches;    /* at the point */
 };
 
-/* An op on scalars: y = f(a + *a_delta, b + *b_delta); an input that does not move has a delta of
- * 0, and for an op that is linear what is added to it is 0. */
+/* An op on scalars: the delta is f(a + *a_delta, b + *b_delta) - base.  What does not move has a
+ * delta of 0; for an op that is linear in what moves, what moves is not added to anything, and
+ * nothing is subtracted. */
 struct scalar_step {
   scalar_fn *function;
+  double *delta;
   const double *a_delta, *b_delta;
-  double a, b;
+  double a, b, base;
+};
+
+/* What a step of what was chosen does: some scalar steps, then a kernel. */
+struct stage {
+  size_t first, count;
+  const struct moved *kernel; /* NULL: none, at the end */
 };
 
 /* A node that some root reaches, and that leads to the output. */
 struct moved {
   node_id id;
-  bool unstopped;        /* it stops gradients, but moves all the same: see passes() */
-  uint32_t path, choice; /* as the perturb's: the root, the choice reaches it */
-  bool linear;           /* of a scalar step */
-  uint32_t a, b;         /* of a scalar step: the inputs, as moved nodes */
-  const double *base;    /* its old numbers, all of them */
-  double *delta;         /* of its part */
+  bool unstopped;            /* it stops gradients, but moves all the same: see passes() */
+  uint32_t path, choice;     /* as the perturb's: the root, the choice reaches it */
+  uint32_t a, b;             /* of a scalar step: the inputs, as moved nodes ... */
+  const double *a_at, *b_at; /* ... and their old numbers */
+  const double *base;        /* its old numbers, all of them */
+  double *delta;             /* of its part */
   struct extent *part;
-  struct shape *shape; /* of its part */
-  struct scalar_step scalar;
+  struct shape *shape;   /* of its part */
   struct kernel *kernel; /* NULL: a scalar step, or a root that is a start node */
 };
 
@@ -91,6 +98,9 @@ struct perturb {
   VEC(struct moved) moved;
   VEC(uint32_t) path;   /* what the current root reaches, without the root */
   VEC(uint32_t) active; /* what the current choice reaches */
+  VEC(struct scalar_step) scalars;
+  VEC(struct stage) stages; /* how that is computed */
+  struct shape *scalar;     /* of all parts that are scalars */
   uint32_t path_stamp, choice_stamp;
   node_id path_root;
   uint32_t root; /* what moves, as a moved node; STILL_NODE: L does not depend on it */
@@ -424,17 +434,17 @@ static void make_moved(struct perturb *p, struct moved *m, node_id id, double *d
   *m = (struct moved){.id = id, .unstopped = unstopped, .a = STILL_NODE, .b = STILL_NODE};
   m->base = run_value(p->run, id);
   m->delta = delta;
-  m->part = ARENA_ARRAY(p->arena, struct extent, node->shape->rank + 1);
-  m->shape = new_shape(p, node->shape->rank);
-  set_shape(m->shape, m->part, 0);
+  if (node->shape->rank) m->part = ARENA_ARRAY(p->arena, struct extent, node->shape->rank);
+  m->shape = node->shape->rank ? new_shape(p, node->shape->rank) : p->scalar;
   if (!node->op) return;
   if (!is_scalar_step(p, node)) {
     make_kernel(p, m);
     return;
   }
-  m->scalar.function = node->op->scalar;
   m->a = moved_input(p, node, 0);
   m->b = moved_input(p, node, 1);
+  m->a_at = run_value(p->run, graph_inputs(p->graph, node)[0]);
+  m->b_at = node->count > 1 ? run_value(p->run, graph_inputs(p->graph, node)[1]) : m->a_at;
 }
 
 /* How much room any one kernel wants. */
@@ -505,9 +515,13 @@ struct perturb *perturb_make(struct arena *arena, const struct run *run, node_id
     if (both) deltas += node_of(p, (node_id)id)->shape->size;
   }
   double *delta = ARENA_ARRAY(arena, double, deltas + 1);
+  p->scalar = new_shape(p, 0);
+  set_shape(p->scalar, NULL, 0);
   vec_room(arena, &p->moved, count + 1);
   vec_room(arena, &p->path, count + 1);
   vec_room(arena, &p->active, count + 1);
+  vec_room(arena, &p->scalars, count + 1);
+  vec_room(arena, &p->stages, count + 1);
   for (size_t id = 0; id < nodes; id++) {
     if (p->index[id] == STILL_NODE) continue;
     make_moved(p, &p->moved.at[p->moved.count++], (node_id)id, delta, marks[id] & MARK_UNSTOPPED);
@@ -773,20 +787,21 @@ static bool choose_map(struct perturb *p, struct moved *m) {
 
 /* ---- choosing ---------------------------------------------------------------------------- */
 
-static bool choose_scalar(const struct perturb *p, struct moved *m) {
-  const struct node *node = node_of(p, m->id);
-  const node_id *inputs = graph_inputs(p->graph, node);
+static bool choose_scalar(struct perturb *p, struct moved *m) {
   const bool a = moves_now(p, m->a), b = moves_now(p, m->b);
   if (!a && !b) return false;
+  const struct op *op = node_of(p, m->id)->op;
   const unsigned k = a ? 0 : 1;
-  struct scalar_step *s = &m->scalar;
-  m->linear = linear_in(node->op, k) && (!(a && b) || linear_with(node->op, 0, 1));
-  s->a_delta = a ? p->moved.at[m->a].delta : p->zeros;
-  s->b_delta = b ? p->moved.at[m->b].delta : p->zeros;
-  s->a = *run_value(p->run, inputs[0]);
-  s->b = node->count > 1 ? *run_value(p->run, inputs[1]) : 0;
-  if (m->linear && (a || linear_with(node->op, k, 0))) s->a = 0;
-  if (m->linear && (b || linear_with(node->op, k, 1))) s->b = 0;
+  const bool linear = linear_in(op, k) && (!(a && b) || linear_with(op, 0, 1));
+  p->scalars.at[p->scalars.count++] = (struct scalar_step){
+      .function = op->scalar,
+      .delta = m->delta,
+      .a_delta = a ? p->moved.at[m->a].delta : p->zeros,
+      .b_delta = b ? p->moved.at[m->b].delta : p->zeros,
+      .a = linear && (a || linear_with(op, k, 0)) ? 0 : *m->a_at,
+      .b = linear && (b || linear_with(op, k, 1)) ? 0 : *m->b_at,
+      .base = linear ? 0 : *m->base,
+  };
   return true;
 }
 
@@ -835,13 +850,19 @@ static void choose_output(struct perturb *p) {
   for (size_t i = 0; i < output->shape->size; i++) p->finite = p->finite && isfinite(base[i]);
 }
 
+/* Makes a stage of the scalar steps since the last one, and a kernel. */
+static void end_stage(struct perturb *p, const struct moved *kernel) {
+  const struct stage *last = p->stages.count ? &p->stages.at[p->stages.count - 1] : NULL;
+  const size_t first = last ? last->first + last->count : 0;
+  p->stages.at[p->stages.count++] = (struct stage){first, p->scalars.count - first, kernel};
+}
+
 static void choose(struct perturb *p, const struct extent *part) {
   struct moved *root = &p->moved.at[p->root];
   const unsigned rank = node_of(p, root->id)->shape->rank;
   find_path(p, root->id);
   p->pool.block = p->pool.used = 0;
-  p->active.count = 0;
-  p->fault.raised = false;
+  p->active.count = p->scalars.count = p->stages.count = 0;
   root->choice = ++p->choice_stamp;
   if (rank) memcpy(root->part, part, rank * sizeof *part);
   set_shape(root->shape, root->part, rank);
@@ -850,7 +871,9 @@ static void choose(struct perturb *p, const struct extent *part) {
     if (!choose_node(p, m)) continue;
     m->choice = p->choice_stamp;
     p->active.at[p->active.count++] = p->path.at[i];
+    if (m->kernel) end_stage(p, m);
   }
+  end_stage(p, NULL);
   choose_output(p);
 }
 
@@ -947,11 +970,12 @@ static void move_kernel(struct perturb *p, const struct moved *m, struct change 
     for (size_t i = 0; i < size; i++) m->delta[i] *= kernel->share;
 }
 
-static void move_scalar(const struct moved *m) {
-  const struct scalar_step *s = &m->scalar;
+static void move_scalars(const struct scalar_step *step, size_t count) {
   double partial[2];
-  *m->delta = s->function(s->a + *s->a_delta, s->b + *s->b_delta, partial);
-  if (!m->linear) subtract_base(m->delta, m->base, 1);
+  for (const struct scalar_step *end = step + count; step < end; step++) {
+    const double y = step->function(step->a + *step->a_delta, step->b + *step->b_delta, partial);
+    *step->delta = y == step->base ? 0 : y - step->base;
+  }
 }
 
 static void move_root(const struct perturb *p, double step) {
@@ -974,13 +998,13 @@ struct change perturb_by(struct perturb *p, double step) {
   if (p->root == STILL_NODE) return change;
   move_root(p, step);
   p->fault.raised = false;
-  for (size_t i = 0; i < p->active.count; i++) {
-    const struct moved *m = &p->moved.at[p->active.at[i]];
-    if (!m->kernel)
-      move_scalar(m);
-    else if (m->kernel->mapped)
+  for (size_t i = 0; i < p->stages.count; i++) {
+    const struct stage *stage = &p->stages.at[i];
+    const struct moved *m = stage->kernel;
+    move_scalars(p->scalars.at + stage->first, stage->count);
+    if (m && m->kernel->mapped)
       move_by_map(p, m);
-    else
+    else if (m)
       move_kernel(p, m, &change);
   }
   change.by = p->fault.raised || !p->finite ? NAN : change_of_output(p);
@@ -1014,8 +1038,8 @@ static void find_scalar_kinks(const struct perturb *p, const struct moved *m, st
   struct call call;
   run_call(p->run, m->id, &call, operands);
   call.scratch = p->scratch;
-  operands[0].bar = m->scalar.a_delta != p->zeros ? operands[0].at : NULL;
-  if (call.count > 1) operands[1].bar = m->scalar.b_delta != p->zeros ? operands[1].at : NULL;
+  operands[0].bar = moves_now(p, m->a) ? operands[0].at : NULL;
+  if (call.count > 1) operands[1].bar = moves_now(p, m->b) ? operands[1].at : NULL;
   call.op->kinks(&call, kinks);
 }
 

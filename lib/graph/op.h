@@ -122,7 +122,7 @@ struct kinks {
 typedef void kink_fn(const struct call *call, struct kinks *kinks);
 
 /* Tells apart the pieces of a piecewise op: a number that is the same for two calls of the same
- * shapes, forward run, if and only if every entry is on the same piece in both, as far as 64 bits
+ * shapes, just after `forward`, if and only if every entry is on the same piece in both, as far as 64 bits
  * tell: which side of 0, which of the inputs is the largest ... (see join_piece, ops/kernel.h). */
 typedef uint64_t branch_fn(const struct call *call);
 

@@ -386,7 +386,10 @@ static uint64_t winner_branches(const struct call *call, const struct operand *x
 }
 
 static uint64_t max_pool2d_branches(const struct call *call) {
-  return winner_branches(call, &call->x[0], call->y.shape->size);
+  uint64_t branches = 0;
+  for (size_t i = 0; i < call->y.shape->size; i++)
+    branches = join_piece(branches, call->scratch[i]);
+  return branches;
 }
 static uint64_t scatter_branches(const struct call *call) {
   return winner_branches(call, &call->x[1], call->x[0].shape->size);
