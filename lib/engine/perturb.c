@@ -70,15 +70,17 @@ struct stage {
 /* A node that some root reaches, and that leads to the output. */
 struct moved {
   node_id id;
-  bool unstopped;            /* it stops gradients, but moves all the same: see passes() */
-  uint32_t path, choice;     /* as the perturb's: the root, the choice reaches it */
-  uint32_t a, b;             /* of a scalar step: the inputs, as moved nodes ... */
-  const double *a_at, *b_at; /* ... and their old numbers */
-  const double *base;        /* its old numbers, all of them */
-  double *delta;             /* of its part */
+  bool unstopped;     /* it stops gradients, but moves all the same: see passes() */
+  const double *base; /* its old numbers, all of them */
+  double *delta;      /* of its part */
   struct extent *part;
   struct shape *shape;   /* of its part */
   struct kernel *kernel; /* NULL: a scalar step, or a root that is a start node */
+  /* Of a scalar step: its inputs, as moved nodes, their old numbers and deltas. */
+  uint32_t a, b;
+  const double *a_at, *b_at, *a_delta, *b_delta;
+  scalar_fn *function;
+  bool linear_a, linear_b, together; /* linear in a, in b; in both together */
 };
 
 /* Room for copies, cut from blocks that are used again for each choice. */
@@ -101,7 +103,8 @@ struct perturb {
   VEC(struct scalar_step) scalars;
   VEC(struct stage) stages; /* how that is computed */
   struct shape *scalar;     /* of all parts that are scalars */
-  uint32_t path_stamp, choice_stamp;
+  /* Of each moved node: equal to the stamp where the current root, the current choice reaches it. */
+  uint32_t *on_path, *chosen, path_stamp, choice_stamp;
   node_id path_root;
   uint32_t root; /* what moves, as a moved node; STILL_NODE: L does not depend on it */
   const double *direction;
@@ -385,6 +388,18 @@ static bool can_be_mapped(const struct kernel *kernel) {
   return true;
 }
 
+/* ---- linearity --------------------------------------------------------------------------- */
+
+static unsigned char linear_in(const struct op *op, unsigned k) {
+  return op->linear[op->most == OP_ANY ? 0 : k];
+}
+
+/* Whether y is linear in input j together with input k. */
+static bool linear_with(const struct op *op, unsigned k, unsigned j) {
+  const unsigned char set = linear_in(op, k);
+  return op->most == OP_ANY ? set == LINEAR_ALL || (set && j == k) : set >> j & 1;
+}
+
 /* ---- making ------------------------------------------------------------------------------ */
 
 static struct shape *new_shape(struct perturb *p, unsigned rank) {
@@ -441,10 +456,17 @@ static void make_moved(struct perturb *p, struct moved *m, node_id id, double *d
     make_kernel(p, m);
     return;
   }
+  const node_id *inputs = graph_inputs(p->graph, node);
+  m->function = node->op->scalar;
   m->a = moved_input(p, node, 0);
   m->b = moved_input(p, node, 1);
-  m->a_at = run_value(p->run, graph_inputs(p->graph, node)[0]);
-  m->b_at = node->count > 1 ? run_value(p->run, graph_inputs(p->graph, node)[1]) : m->a_at;
+  m->a_at = run_value(p->run, inputs[0]);
+  m->b_at = run_value(p->run, inputs[node->count > 1]);
+  if (m->a != STILL_NODE) m->a_delta = p->moved.at[m->a].delta;
+  if (m->b != STILL_NODE) m->b_delta = p->moved.at[m->b].delta;
+  m->linear_a = linear_with(node->op, 0, 0);
+  m->linear_b = linear_with(node->op, 1, 1);
+  m->together = linear_with(node->op, 0, 1);
 }
 
 /* How much room any one kernel wants. */
@@ -518,6 +540,8 @@ struct perturb *perturb_make(struct arena *arena, const struct run *run, node_id
   p->scalar = new_shape(p, 0);
   set_shape(p->scalar, NULL, 0);
   vec_room(arena, &p->moved, count + 1);
+  p->on_path = ARENA_ARRAY(arena, uint32_t, count + 1);
+  p->chosen = ARENA_ARRAY(arena, uint32_t, count + 1);
   vec_room(arena, &p->path, count + 1);
   vec_room(arena, &p->active, count + 1);
   vec_room(arena, &p->scalars, count + 1);
@@ -544,7 +568,7 @@ void perturb_base(struct perturb *p) {
 /* ---- choosing: the parts of a kernel ----------------------------------------------------- */
 
 static bool moves_now(const struct perturb *p, uint32_t at) {
-  return at != STILL_NODE && p->moved.at[at].choice == p->choice_stamp;
+  return at != STILL_NODE && p->chosen[at] == p->choice_stamp;
 }
 
 static bool mark_inputs(const struct perturb *p, struct kernel *kernel) {
@@ -555,16 +579,6 @@ static bool mark_inputs(const struct perturb *p, struct kernel *kernel) {
     any = any || in->moves;
   }
   return any;
-}
-
-static unsigned char linear_in(const struct op *op, unsigned k) {
-  return op->linear[op->most == OP_ANY ? 0 : k];
-}
-
-/* Whether y is linear in input j together with input k. */
-static bool linear_with(const struct op *op, unsigned k, unsigned j) {
-  const unsigned char set = linear_in(op, k);
-  return op->most == OP_ANY ? set == LINEAR_ALL || (set && j == k) : set >> j & 1;
 }
 
 /* An input that moves, and together with which the op is linear in all that move; -1: none. */
@@ -787,19 +801,17 @@ static bool choose_map(struct perturb *p, struct moved *m) {
 
 /* ---- choosing ---------------------------------------------------------------------------- */
 
-static bool choose_scalar(struct perturb *p, struct moved *m) {
+static bool choose_scalar(struct perturb *p, const struct moved *m) {
   const bool a = moves_now(p, m->a), b = moves_now(p, m->b);
   if (!a && !b) return false;
-  const struct op *op = node_of(p, m->id)->op;
-  const unsigned k = a ? 0 : 1;
-  const bool linear = linear_in(op, k) && (!(a && b) || linear_with(op, 0, 1));
+  const bool linear = a && b ? m->together : a ? m->linear_a : m->linear_b;
   p->scalars.at[p->scalars.count++] = (struct scalar_step){
-      .function = op->scalar,
+      .function = m->function,
       .delta = m->delta,
-      .a_delta = a ? p->moved.at[m->a].delta : p->zeros,
-      .b_delta = b ? p->moved.at[m->b].delta : p->zeros,
-      .a = linear && (a || linear_with(op, k, 0)) ? 0 : *m->a_at,
-      .b = linear && (b || linear_with(op, k, 1)) ? 0 : *m->b_at,
+      .a_delta = a ? m->a_delta : p->zeros,
+      .b_delta = b ? m->b_delta : p->zeros,
+      .a = linear && (a || m->together) ? 0 : *m->a_at,
+      .b = linear && (b || m->together) ? 0 : *m->b_at,
       .base = linear ? 0 : *m->base,
   };
   return true;
@@ -811,15 +823,16 @@ static bool choose_node(struct perturb *p, struct moved *m) {
   return m->kernel->mapped ? choose_map(p, m) : choose_parts(p, m);
 }
 
-static bool on_path(const struct perturb *p, const struct moved *m) {
+static bool is_on_path(const struct perturb *p, uint32_t at) {
+  return at != STILL_NODE && p->on_path[at] == p->path_stamp;
+}
+
+static bool follows_path(const struct perturb *p, const struct moved *m) {
   const struct kernel *kernel = m->kernel;
-  bool on = (m->a != STILL_NODE && p->moved.at[m->a].path == p->path_stamp) ||
-            (m->b != STILL_NODE && p->moved.at[m->b].path == p->path_stamp);
-  for (unsigned k = 0; kernel && k < kernel->whole.count && !on; k++) {
-    const uint32_t from = kernel->inputs[k].from;
-    on = from != STILL_NODE && p->moved.at[from].path == p->path_stamp;
-  }
-  return on;
+  bool follows = is_on_path(p, m->a) || is_on_path(p, m->b);
+  for (unsigned k = 0; kernel && k < kernel->whole.count && !follows; k++)
+    follows = is_on_path(p, kernel->inputs[k].from);
+  return follows;
 }
 
 /* Lists what a root reaches. */
@@ -828,11 +841,10 @@ static void find_path(struct perturb *p, node_id root) {
   p->path_root = root;
   p->path.count = 0;
   p->path_stamp++;
-  p->moved.at[p->index[root]].path = p->path_stamp;
+  p->on_path[p->index[root]] = p->path_stamp;
   for (size_t i = p->index[root] + (size_t)1; i < p->moved.count; i++) {
-    struct moved *m = &p->moved.at[i];
-    if (!on_path(p, m)) continue;
-    m->path = p->path_stamp;
+    if (!follows_path(p, &p->moved.at[i])) continue;
+    p->on_path[i] = p->path_stamp;
     p->path.at[p->path.count++] = (uint32_t)i;
   }
 }
@@ -840,7 +852,7 @@ static void find_path(struct perturb *p, node_id root) {
 static void choose_output(struct perturb *p) {
   const struct moved *output = &p->moved.at[p->index[p->output]];
   const struct shape *shape = node_of(p, p->output)->shape;
-  if (output->choice != p->choice_stamp) {
+  if (!moves_now(p, p->index[p->output])) {
     p->root = STILL_NODE;
     return;
   }
@@ -863,13 +875,13 @@ static void choose(struct perturb *p, const struct extent *part) {
   find_path(p, root->id);
   p->pool.block = p->pool.used = 0;
   p->active.count = p->scalars.count = p->stages.count = 0;
-  root->choice = ++p->choice_stamp;
+  p->chosen[p->root] = ++p->choice_stamp;
   if (rank) memcpy(root->part, part, rank * sizeof *part);
   set_shape(root->shape, root->part, rank);
   for (size_t i = 0; i < p->path.count; i++) {
     struct moved *m = &p->moved.at[p->path.at[i]];
     if (!choose_node(p, m)) continue;
-    m->choice = p->choice_stamp;
+    p->chosen[p->path.at[i]] = p->choice_stamp;
     p->active.at[p->active.count++] = p->path.at[i];
     if (m->kernel) end_stage(p, m);
   }
