@@ -14,8 +14,7 @@
 #define ROUNDING 1e-10 /* nor is it ever trusted to be smaller than that part of the derivative */
 
 enum {
-  PLAIN_STEP =
-      -17,       /* of the plain central difference, as a power of two; relative to max(|x|, 1) */
+  PLAIN = -17,   /* the step of the plain central difference, relative to max(|x|, 1): 2^PLAIN */
   HALVINGS = 34, /* of the first step, until x counts as a kink */
   LEVELS = 10,   /* of an extrapolation */
   STARTS = 7,    /* of extrapolations, until one agrees with the claim */
@@ -87,7 +86,7 @@ static bool one_sided(const struct probe *probe, double h, uint64_t branches, do
  * the value at 0 is extrapolated (Neville's table), and what two neighbours in the table differ by
  * is taken for the error. */
 struct table {
-  double last[LEVELS], error_so_far;
+  double last[LEVELS];
   struct estimate best;
   unsigned level, order;
 };
@@ -250,7 +249,7 @@ static void judge_edge(const struct probe *probe, size_t kinks, double claimed,
 static bool agrees_plainly(const struct probe *probe, double claimed, struct difference *out) {
   double quotient;
   node_id kink = NODE_NONE;
-  if (!central(probe, ldexp(probe->scale, PLAIN_STEP), &quotient, &kink)) return false;
+  if (!central(probe, ldexp(probe->scale, PLAIN), &quotient, &kink)) return false;
   const double allowed = tolerance(probe->d, claimed, quotient);
   if (!(fabs(claimed - quotient) <= allowed)) return false;
   set_measured(out, &(struct estimate){quotient, allowed});
@@ -311,7 +310,7 @@ static double power_below(double x) {
 
 void difference_at(struct differences *d, node_id root, size_t index, double claimed,
                    struct difference *out) {
-  const double x = perturb_value(d->perturb, root)[index];
+  const double *at = perturb_value(d->perturb, root), x = at ? at[index] : 0;
   const double size = isfinite(x) ? fmax(fabs(x), 1) : 1;
   perturb_entry(d->perturb, root, index);
   judge(&(struct probe){.d = d, .x = x, .scale = power_below(size)}, claimed, out);
@@ -322,7 +321,7 @@ void difference_along(struct differences *d, node_id root, const double *directi
   const double *x = perturb_value(d->perturb, root);
   double scale = INFINITY;
   for (size_t i = 0; i < perturb_shape(d->perturb, root)->size; i++)
-    if (direction[i] != 0) scale = fmin(scale, fmax(fabs(x[i]), 1) / fabs(direction[i]));
+    if (x && direction[i] != 0) scale = fmin(scale, fmax(fabs(x[i]), 1) / fabs(direction[i]));
   perturb_along(d->perturb, root, direction);
   if (!isfinite(scale)) scale = 1;
   judge(&(struct probe){.d = d, .scale = power_below(scale)}, claimed, out);

@@ -10,22 +10,28 @@
  * starts from the power of two at or below 0.1 * max(|x|, 1), halved until the change is finite and
  * every relu, max, abs ... is on the same branch at both ends as at x (struct op, `branches`).
  * Where no step down to 2^-34 of that does, x lies at a kink, as far as differences can tell, and
- * the derivatives of both sides are measured, each on its own branches.
+ * the derivatives of both sides are measured, each on its own branches; so they are where a row says
+ * that there is a kink at x, as at the tip of a cone, which differences of both sides overlook.
  *
- * Verdicts.  With claim c, measured d, estimated error e, and T = atol + rtol * max(|c|, |d|):
+ * Verdicts.  With claim c, measured d, estimated error e, T = atol + rtol * max(|c|, |d|), and
+ * W = 16 e + 1e-10 * max(|c|, |d|), what the witness can resolve:
  *   right         |c - d| <= T + W, and W <= atol + 1e-4 * max(|c|, |d|)
- *   wrong         |c - d| > T + 2 W, where a second extrapolation, from steps 128 times as short,
- *                 says so too
- *   inconclusive  all else
- * where W = 16 e + 1e-10 * max(|c|, |d|) is what the witness can resolve.  Rounding differs from
- * machine to machine and e with it, but right claims are off by about e and wrong ones by far more
- * than T: no claim that anybody would write is near a border.  `value` and `error` themselves do
- * differ in their last digits, of course: print what `error` warrants, see difference_digits.
+ *   wrong         |c - d| > T + 2 W, where e says also by how much two extrapolations differ, one
+ *                 from steps 16 times as short as the other's
+ *   inconclusive  all else, after four extrapolations
+ * At a kink a claim is right between the derivatives of the two sides, widened by as much, and wrong
+ * beyond; but where several inputs are at kinks at once, conventions that are fine for each may add
+ * up to something beyond both sides: then it is inconclusive.
  *
- * Before all that, a plain central difference at a step of about 1e-5: where it agrees with the
- * claim within T and no branch changes, the claim is right; only the others are extrapolated.
- * With the default tolerances that accepts nothing that is off by more than 2e-6 or so: what a
- * plain difference cannot resolve it does not accept.
+ * Rounding differs from machine to machine and e with it, but right claims are off by about e and
+ * wrong ones by far more than T: no claim that anybody would write is near a border.  `value` and
+ * `error` themselves do differ in their last digits, of course: print what `error` warrants, see
+ * difference_digits.
+ *
+ * Before all that, a plain central difference at a step of 2^-17 max(|x|, 1): where it agrees with
+ * the claim within T and no branch changes, the claim is right; only the others are extrapolated.
+ * What a plain difference cannot resolve it does not accept, and it accepts nothing that is off by
+ * more than T and its own error, which is far below T unless third derivatives are huge.
  *
  * What cannot be moved does not move: integers that serve as indices, and what lies behind
  * stop_gradient, through which by convention no gradient flows. */
@@ -117,8 +123,8 @@ struct tensor_summary {
 enum { DIFFERENCE_LIMIT = 20000, DIFFERENCE_DIRECTIONS = 2 };
 
 /* Judges a node's gradient: all entries where that are not more than the limit; else a sample (one
- * entry, drawn, of each of `limit` equal stretches) and, of a start node, DIFFERENCE_DIRECTIONS
- * random directions, which no wrong entry escapes.  Drawn numbers are the same on every machine. */
+ * entry, drawn, of each of `limit` equal stretches) and DIFFERENCE_DIRECTIONS random directions,
+ * which no wrong entry escapes.  Drawn numbers are the same on every machine. */
 void difference_tensor(struct differences *differences, const struct tensor_check *check,
                        struct tensor_summary *out);
 

@@ -12,7 +12,7 @@
 struct index_map {
   size_t *first;
   uint32_t *to;
-  double *weight; /* NULL: all are 1 */
+  double *weight;
 };
 
 /* What a kernel sees of an input. */
@@ -238,15 +238,14 @@ static const double *numbers_of(struct perturb *p, const double *at, const struc
 static void add_overlap(double *to, const struct extent *to_part, const struct shape *to_shape,
                         const double *from, const struct extent *from_part,
                         const struct shape *from_shape) {
-  struct {
-    size_t size;
-    unsigned rank;
-    int64_t dim[RANK_MOST];
-  } both;
   union {
-    void *room;
-    struct shape *shape;
-  } overlap = {&both};
+    struct shape shape;
+    struct {
+      size_t size;
+      unsigned rank;
+      int64_t dim[RANK_MOST];
+    } room;
+  } overlap;
   struct extent part[RANK_MOST];
   ptrdiff_t strides[2][RANK_MOST], offsets[2] = {0, 0};
   const unsigned rank = to_shape->rank;
@@ -260,9 +259,9 @@ static void add_overlap(double *to, const struct extent *to_part, const struct s
     offsets[1] += (ptrdiff_t)(part[i].from - b->from) * strides[1][i];
   }
   if (is_empty(part, rank)) return;
-  set_shape(overlap.shape, part, rank);
+  set_shape(&overlap.shape, part, rank);
   struct sweep s;
-  sweep_strided(&s, overlap.shape, 2, (const ptrdiff_t(*)[RANK_MOST])strides, offsets);
+  sweep_strided(&s, &overlap.shape, 2, (const ptrdiff_t(*)[RANK_MOST])strides, offsets);
   for (; sweep_more(&s); sweep_next(&s))
     for (size_t i = 0; i < s.n; i++)
       to[s.at[0] + (ptrdiff_t)i * s.step[0]] += from[s.at[1] + (ptrdiff_t)i * s.step[1]];
@@ -326,7 +325,8 @@ static double *run_on_numbers(struct perturb *p, const struct moved *m, double *
   struct call call = kernel->whole;
   call.y.at = arena_resize(p->arena, NULL, (call.y.shape->size + 1) * sizeof(double));
   call.x = kernel->operands;
-  for (unsigned k = 0, at = 0; k < call.count; k++) {
+  size_t at = 0;
+  for (unsigned k = 0; k < call.count; k++) {
     kernel->operands[k] = kernel->whole.x[k];
     const size_t size = call.x[k].shape->size;
     if (graph_takes_index(p->graph, node, k)) continue;
@@ -674,11 +674,20 @@ static void restore_rooms(struct kernel *kernel) {
     if (kernel->inputs[k].sight == SIGHT_MOVED) kernel->operands[k].at = kernel->inputs[k].room;
 }
 
+/* Whether the kernel sees some of the terms of a sum only. */
+static bool sees_some_terms(const struct kernel *kernel) {
+  const struct op_parts *parts = kernel->whole.op->parts;
+  bool whole = true;
+  for (unsigned k = 0; k < kernel->whole.count && whole; k++)
+    whole = is_whole(kernel->inputs[k].part, kernel->whole.x[k].shape);
+  return parts && parts->meet && !whole;
+}
+
 /* What the result was: as the run has it, or the sum of the terms that move. */
 static void prepare_result(struct perturb *p, struct moved *m) {
   struct kernel *kernel = m->kernel;
   const struct op *op = kernel->whole.op;
-  const bool terms = op->parts && op->parts->meet;
+  const bool terms = sees_some_terms(kernel);
   kernel->y_base = NULL;
   if (kernel->linear) return;
   if (terms || op->branches) run_at_base(m);

@@ -52,7 +52,7 @@ size_t perturb_kinks(struct perturb *perturb, node_id *first);
 /* How many entries of nodes, the root's included, are computed for each step. */
 size_t perturb_reach(const struct perturb *perturb);
 
-/* The point itself: a node's numbers. */
+/* The point itself: a node's numbers; NULL where the run has none, as L does not depend on it. */
 const double *perturb_value(const struct perturb *perturb, node_id id);
 const struct shape *perturb_shape(const struct perturb *perturb, node_id id);
 

@@ -310,6 +310,14 @@ static void test_what_leads_nowhere_has_a_derivative_of_0(void **state) {
   assert_right("y", 0, 0);
   assert_right("a", 0, 0);
   assert_wrong("y", 0, 1);
+  /* So it has where the run has no values for it. */
+  assert_true(
+      plan_make(&plan, &arena, &report, &net.graph, &(struct plan_options){.output = net.output}));
+  run_make(&run, &arena, &plan);
+  assert_true(run_forward(&run));
+  make_differences(NULL);
+  assert_right("a", 0, 0);
+  assert_right("x", 0, 6);
 }
 
 static void test_upstream_weighs_the_output(void **state) {
