@@ -259,8 +259,10 @@ def main():
         check_hooks(program, folder)
     examples = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "examples").glob("*.yaml"))]
     small = [path for path in examples if Path(path).name not in LARGE]
-    check_formats(program, ROOT, "examples", "--mutants", *small)
-    check_formats(program, ROOT, "large examples", "--numeric", "none", *sorted(set(examples) - set(small)))
+    large = sorted(set(examples) - set(small))
+    for tree in [check_formats(program, ROOT, "examples", "--mutants", *small),
+                 check_formats(program, ROOT, "large examples", "--numeric", "none", *large)]:
+        expect("examples: wrong ones", [], [net["net"] for net in tree["nets"] if net["status"] != "ok"])
     for fault in faults:
         print(fault.encode("utf-8", "backslashreplace").decode())
     print(f"{checked} checked, {len(faults)} wrong")

@@ -323,6 +323,10 @@ static void print_backprop(const struct checked *net, const struct columns *colu
 
 static void print_mutants(const struct checked *net, struct text *out) {
   if (!net->mutated) return;
+  if (!net->mutants.count) {
+    text_puts(out, "mutants of the formulas: none, for no formula is right\n");
+    return;
+  }
   text_printf(out, "mutants of the formulas: %zu of %zu noticed\n",
               net->mutants.count - net->survivors, net->mutants.count);
   for (size_t i = 0; i < net->mutants.count; i++) {
