@@ -65,6 +65,7 @@ bp_matrices *bp_hessian(bp_net *net, const bp_hessian_options *given) {
 
 void bp_matrices_free(bp_matrices *matrices) {
   if (!matrices) return;
+  if (matrices->second) hessian_release(&matrices->hessian);
   arena_free(&matrices->arena);
   free(matrices);
 }

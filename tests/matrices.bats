@@ -108,6 +108,24 @@ fails() { # fails STATUS CODE ARGUMENTS...
   run -1 --separate-stderr "$BPGRAPH" hessian kinks.yaml --strict
 }
 
+@test "second derivatives that are not finite are said, where the gradient is" {
+  printf '%s\n' 'bpgraph: 1' 'inputs: {x: [0, 1]}' 'nodes: {L: sum(x ** 1.5)}' >steep.yaml
+  run -0 --separate-stderr "$BPGRAPH" hessian steep.yaml
+  [[ $stderr == *'warning: a second derivative of L by x is Infinity [BP502]'* ]]
+  [ "${lines[3]}" = 'x[0]  Infinity     .' ]
+  [[ $output != *eigenvalues* ]]
+  [ "$("$BPGRAPH" hessian steep.yaml --format json 2>/dev/null | jq -c .eigenvalues)" = null ]
+}
+
+@test "many nodes: all blocks in short" {
+  { echo 'bpgraph: 1'; echo 'inputs:'; for i in {1..30}; do echo "  x$i: 0.$i"; done
+    echo 'nodes:'; printf '  L: sin('; for i in {1..30}; do printf 'x%d * ' "$i"; done; echo '1)'; } >many.yaml
+  run -0 "$BPGRAPH" hessian many.yaml
+  [ "${lines[0]}" = 'Hessian of L by x1, x2, x3, x4, x5, x6 and 24 more' ]
+  [[ ${lines[1]} == '30 x 30, 900 of them not 0, min '* ]]
+  [[ ${lines[2]} == 'indefinite; eigenvalues: '* ]]
+}
+
 @test "a Hessian with its definiteness and eigenvalues" {
   printf '%s\n' 'bpgraph: 1' 'inputs: {x: [1, 1], k: 2}' 'nodes:' \
     '  L: 3 * x[0] ** 2 + 3 * x[1] ** 2 + 2 * x[0] * x[1] + k' >bowl.yaml
@@ -121,6 +139,8 @@ fails() { # fails STATUS CODE ARGUMENTS...
 }
 
 @test "the Hessian of upstream . output" {
+  run -0 "$BPGRAPH" hessian net.yaml --of y --upstream '[1, 1, 1]' --wrt s
+  [ "${lines[0]}" = 'Hessian of upstream . y [3] by s [3]' ]
   run -0 "$BPGRAPH" hessian net.yaml --of x --upstream '[1, 1, 1]' --wrt x --format json
   [ "$(jq -c '[.hessian.x.x.structure.kind, .definiteness]' <<<"$output")" = '["zero","zero"]' ]
 }

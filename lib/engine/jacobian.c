@@ -70,7 +70,7 @@ static bool check_twice(struct arena *arena, struct report *report, const struct
 
 /* ---- structure --------------------------------------------------------------------------- */
 
-enum { MIXED = -1, UNSEEN = -2 };
+enum { MIXED = -1, UNSEEN = -2, FEW_ROWS = 4 };
 
 /* The axis of a node that an axis of one of its inputs becomes. */
 static int8_t follow_axis(const struct graph *graph, const struct node *node, unsigned input,
@@ -141,14 +141,19 @@ static void list_entries(struct entries *entries, struct arena *arena) {
   entries->paired = list_offsets(arena, entries->shape, entries->pairs, &entries->paired_count);
 }
 
+/* So few rows that nothing is to be gained. */
+static bool is_trivial(const struct jacobian *jacobian) {
+  return jacobian->s.shape->rank == 0 && jacobian->p.shape->size <= FEW_ROWS;
+}
+
 /* Finds out whether there is a path at all, and the structure. */
-static void find_structure(struct jacobian *jacobian, struct arena *arena,
+static void find_structure(struct jacobian *jacobian, struct arena *arena, struct arena *work,
                            const struct graph *graph) {
   memset(jacobian->axis, MIXED, sizeof jacobian->axis);
-  if (jacobian->by <= jacobian->of) {
-    const bool *depends = mark_dependent(arena, graph, jacobian->of, jacobian->by);
+  if (jacobian->by <= jacobian->of && !is_trivial(jacobian)) {
+    const bool *depends = mark_dependent(work, graph, jacobian->of, jacobian->by);
     jacobian->reaches = depends[jacobian->of - jacobian->by];
-    if (jacobian->reaches) pair_axes(jacobian, arena, graph, depends);
+    if (jacobian->reaches) pair_axes(jacobian, work, graph, depends);
   }
   for (unsigned i = 0; i < jacobian->s.shape->rank; i++) {
     if (jacobian->axis[i] < 0) continue;
@@ -161,13 +166,18 @@ static void find_structure(struct jacobian *jacobian, struct arena *arena,
 
 /* ---- making ------------------------------------------------------------------------------ */
 
-static bool plan_rows(struct jacobian *jacobian, struct arena *arena, struct report *report,
-                      const struct graph *graph) {
+/* Plans the gradient of P by several nodes. */
+static struct passes *plan_rows(struct arena *work, struct report *report,
+                                const struct graph *graph, node_id of, size_t count,
+                                const node_id *by) {
+  struct passes *passes = ARENA_NEW(work, struct passes);
   const struct plan_options options = {
-      .output = jacobian->of, .wrt = &jacobian->by, .wrt_count = 1, .own_starts = true};
-  if (!plan_make(&jacobian->plan, arena, report, graph, &options)) return false;
-  jacobian->room = arena_buffer(arena, jacobian->p.shape->size * sizeof *jacobian->room);
-  return true;
+      .output = of, .wrt = by, .wrt_count = count, .own_starts = true};
+  if (!plan_make(&passes->plan, work, report, graph, &options)) return NULL;
+  run_make(&passes->run, work, &passes->plan);
+  const size_t size = graph_node(graph, of)->shape->size;
+  passes->room = arena_buffer(work, size * sizeof *passes->room);
+  return passes;
 }
 
 /* A start node of zeros. */
@@ -192,17 +202,21 @@ static node_id derive_column(struct jacobian *jacobian, const struct vocabulary 
 
 /* False where a rule on the way cannot be differentiated, or all would not fit into memory: rows it
  * is then, and nobody needs to know. */
-static bool plan_columns(struct jacobian *jacobian, struct arena *arena, const struct graph *graph,
+static bool plan_columns(struct jacobian *jacobian, struct arena *work, const struct graph *graph,
                          const struct vocabulary *words) {
-  struct report quiet;
+  struct report *quiet = ARENA_NEW(work, struct report);
+  struct passes *passes = ARENA_NEW(work, struct passes);
   struct graph before = jacobian->graph; /* a Hessian's has its gradient in it */
-  report_init(&quiet, arena);
-  graph_copy(&jacobian->graph, arena, &quiet, graph == &jacobian->graph ? &before : graph);
+  report_init(quiet, work);
+  graph_copy(&jacobian->graph, work, quiet, graph == &jacobian->graph ? &before : graph);
   node_id column = derive_column(jacobian, words);
   const struct plan_options options = {
       .output = column, .own_starts = true, .again = jacobian->seed};
-  if (column != NODE_NONE && plan_make(&jacobian->plan, arena, &quiet, &jacobian->graph, &options))
+  if (column != NODE_NONE && plan_make(&passes->plan, work, quiet, &jacobian->graph, &options)) {
+    run_make(&passes->run, work, &passes->plan);
+    jacobian->passes = passes;
     return true;
+  }
   jacobian->graph = before;
   return false;
 }
@@ -212,18 +226,30 @@ static bool prefers_columns(const struct jacobian *jacobian) {
   return jacobian->p.free_count > 2 * jacobian->s.free_count + 2;
 }
 
-static bool prepare(struct jacobian *jacobian, struct arena *arena, struct report *report,
-                    const struct graph *graph, const struct vocabulary *words) {
-  find_structure(jacobian, arena, graph);
+/* Finds the structure and the direction, and plans the columns if it is these. */
+static void choose(struct jacobian *jacobian, struct arena *arena, struct arena *work,
+                   const struct graph *graph, const struct vocabulary *words) {
+  find_structure(jacobian, arena, work, graph);
   jacobian->columns = jacobian->reaches && prefers_columns(jacobian) &&
-                      check_twice(arena, NULL, graph, jacobian->of, jacobian->by) &&
-                      plan_columns(jacobian, arena, graph, words);
-  if (!jacobian->columns && !plan_rows(jacobian, arena, report, graph)) return false;
-  run_make(&jacobian->run, arena, &jacobian->plan);
+                      check_twice(work, NULL, graph, jacobian->of, jacobian->by) &&
+                      plan_columns(jacobian, work, graph, words);
   jacobian->sweeps = jacobian->columns ? jacobian->s.free_count : jacobian->p.free_count;
   const size_t each = jacobian->columns ? jacobian->p.shape->size : jacobian->s.shape->size;
   jacobian->blocks = arena_buffer(arena, (jacobian->sweeps * each + 1) * sizeof(double));
-  return true;
+}
+
+static void use_rows(struct jacobian *jacobian, struct passes *passes) {
+  jacobian->passes = passes;
+  jacobian->reaches = run_bar(&passes->run, jacobian->by) != NULL;
+}
+
+static bool prepare(struct jacobian *jacobian, struct arena *arena, struct report *report,
+                    const struct graph *graph, const struct vocabulary *words) {
+  choose(jacobian, arena, arena, graph, words);
+  if (jacobian->columns) return true;
+  struct passes *passes = plan_rows(arena, report, graph, jacobian->of, 1, &jacobian->by);
+  if (passes) use_rows(jacobian, passes);
+  return passes != NULL;
 }
 
 static void start(struct jacobian *jacobian, const struct graph *graph, node_id of, node_id by) {
@@ -246,28 +272,64 @@ bool jacobian_make(struct jacobian *jacobian, struct arena *arena, struct report
 static bool check_apart(struct arena *arena, struct report *report, const struct graph *graph,
                         node_id a, node_id b) {
   node_id first = a < b ? a : b, last = a < b ? b : a;
-  if (first == last || !mark_dependent(arena, graph, last, first)[last - first]) return true;
+  if (!graph_node(graph, last)->op || first == last) return true;
+  if (!mark_dependent(arena, graph, last, first)[last - first]) return true;
   report_add(report, graph_node(graph, last)->mark, BP(MIXED_DERIVATIVE),
              name_of(arena, graph, last), name_of(arena, graph, first));
   return false;
 }
 
-/* dL/da as a node of a copy of the graph; false after a report. */
-static bool derive_first(struct jacobian *hessian, struct arena *arena, struct report *report,
-                         const struct graph *graph, const struct vocabulary *words, node_id of,
-                         const double *upstream, node_id a) {
-  struct rules rules;
-  if (!check_twice(arena, report, graph, of, a)) return false;
-  graph_copy(&hessian->graph, arena, report, graph);
-  rules_init(&rules, &hessian->graph, words);
-  node_id above = NODE_NONE;
-  if (upstream) {
-    const struct shape *shape = graph_node(graph, of)->shape;
-    above = add_start(&hessian->graph, shape);
-    memcpy(graph_node(&hessian->graph, above)->value, upstream, shape->size * sizeof *upstream);
+static bool check_nodes(struct arena *arena, struct report *report, const struct graph *graph,
+                        node_id of, size_t count, const node_id *by) {
+  bool fine = true;
+  for (size_t a = 0; a < count; a++) {
+    fine = check_twice(arena, report, graph, of, by[a]) && fine;
+    for (size_t b = a + 1; b < count; b++)
+      fine = check_apart(arena, report, graph, by[a], by[b]) && fine;
   }
-  hessian->of = derive_gradient(&rules, of, a, above);
-  return hessian->of != NODE_NONE && derive_missing(&rules);
+  return fine;
+}
+
+static node_id add_upstream(struct graph *graph, node_id of, const double *upstream) {
+  if (!upstream) return NODE_NONE;
+  const struct shape *shape = graph_node(graph, of)->shape;
+  const node_id id = add_start(graph, shape);
+  memcpy(graph_node(graph, id)->value, upstream, shape->size * sizeof *upstream);
+  return id;
+}
+
+bool gradients_make(struct graph *derived, struct arena *arena, struct report *report,
+                    const struct graph *graph, const struct vocabulary *words, node_id of,
+                    const double *upstream, size_t count, const node_id *by, node_id *gradients) {
+  struct rules rules;
+  struct gradients found;
+  if (!check_nodes(arena, report, graph, of, count, by)) return false;
+  graph_copy(derived, arena, report, graph);
+  rules_init(&rules, derived, words);
+  const struct seed seed = {of, add_upstream(derived, of, upstream)};
+  if (!derive_gradients(&rules, NULL, 1, &seed, count, by, &found)) return false;
+  for (size_t i = 0; i < count; i++) {
+    gradients[i] = gradient_of(&found, by[i]);
+    if (gradients[i] == NODE_NONE)
+      gradients[i] = add_start(derived, graph_node(graph, by[i])->shape);
+  }
+  return derive_missing(&rules);
+}
+
+bool blocks_make(struct jacobian *blocks, struct arena *arena, struct arena *work,
+                 struct report *report, const struct graph *derived, const struct vocabulary *words,
+                 node_id gradient, size_t count, const node_id *by) {
+  node_id *rows = ARENA_ARRAY(work, node_id, count + 1);
+  size_t row_count = 0;
+  for (size_t i = 0; i < count; i++) {
+    start(&blocks[i], derived, gradient, by[i]);
+    choose(&blocks[i], arena, work, derived, words);
+    if (!blocks[i].columns) rows[row_count++] = by[i];
+  }
+  struct passes *passes = plan_rows(work, report, derived, gradient, row_count, rows);
+  for (size_t i = 0; passes && i < count; i++)
+    if (!blocks[i].columns) use_rows(&blocks[i], passes);
+  return passes != NULL;
 }
 
 bool hessian_make(struct jacobian *hessian, struct arena *arena, struct report *report,
@@ -276,26 +338,23 @@ bool hessian_make(struct jacobian *hessian, struct arena *arena, struct report *
   start(hessian, graph, a, b);
   return check_size(hessian, arena, report, graph, of, true) &&
          check_apart(arena, report, graph, a, b) &&
-         derive_first(hessian, arena, report, graph, words, of, upstream, a) &&
+         gradients_make(&hessian->graph, arena, report, graph, words, of, upstream, 1, &a,
+                        &hessian->of) &&
          prepare(hessian, arena, report, &hessian->graph, words);
 }
 
 bool product_make(struct jacobian *hessian, struct arena *arena, struct report *report,
-                  const struct graph *graph, const struct vocabulary *words, node_id of,
-                  const double *upstream, node_id a) {
-  start(hessian, graph, a, a);
-  if (!derive_first(hessian, arena, report, graph, words, of, upstream, a) ||
-      !plan_rows(hessian, arena, report, &hessian->graph))
-    return false;
-  run_make(&hessian->run, arena, &hessian->plan);
-  return true;
+                  const struct graph *derived, node_id gradient, node_id a) {
+  start(hessian, derived, gradient, a);
+  struct passes *passes = plan_rows(arena, report, derived, gradient, 1, &a);
+  if (passes) use_rows(hessian, passes);
+  return passes != NULL;
 }
 
 /* ---- computing --------------------------------------------------------------------------- */
 
 double *jacobian_start(struct jacobian *jacobian, node_id start_node) {
-  size_t at = jacobian->plan.value[start_node];
-  return at == PLACE_NONE ? NULL : jacobian->run.values + at;
+  return run_start(&jacobian->passes->run, start_node);
 }
 
 /* Sets the entries that a sweep starts from, one a block. */
@@ -304,27 +363,44 @@ static void set_seed(double *seed, const struct entries *entries, size_t sweep, 
     seed[entries->free[sweep] + entries->paired[k]] = value;
 }
 
-static bool sweep_rows(struct jacobian *jacobian) {
-  const double *bar = run_bar(&jacobian->run, jacobian->by);
+/* Whether one sweep by rows is good for both. */
+static bool shares_rows(const struct jacobian *a, const struct jacobian *b) {
+  return b->passes == a->passes && b->reaches && b->p.pairs == a->p.pairs;
+}
+
+static bool has_entries(const struct jacobian *jacobian) {
+  return jacobian->reaches && jacobian->p.shape->size && jacobian->s.shape->size;
+}
+
+static void keep_row(struct jacobian *jacobian, size_t sweep) {
+  const double *bar = run_bar(&jacobian->passes->run, jacobian->by);
   const size_t size = jacobian->s.shape->size;
-  double *to = jacobian->blocks;
-  for (size_t i = 0; i < jacobian->sweeps; i++, to += size) {
-    set_seed(jacobian->room, &jacobian->p, i, 1);
-    bool done = run_backward(&jacobian->run, jacobian->room);
-    set_seed(jacobian->room, &jacobian->p, i, 0);
+  if (size) memcpy(jacobian->blocks + sweep * size, bar, size * sizeof *bar);
+}
+
+/* The rows of the first, and of those of the others that share them. */
+static bool sweep_rows(struct jacobian *first, size_t count) {
+  struct passes *passes = first->passes;
+  for (size_t i = 0; i < first->sweeps; i++) {
+    set_seed(passes->room, &first->p, i, 1);
+    bool done = run_backward(&passes->run, passes->room);
+    set_seed(passes->room, &first->p, i, 0);
     if (!done) return false;
-    memcpy(to, bar, size * sizeof *to);
+    for (size_t k = 0; k < count; k++)
+      if (shares_rows(first, &first[k])) keep_row(&first[k], i);
   }
   return true;
 }
 
 static bool sweep_columns(struct jacobian *jacobian) {
-  const double *value = run_value(&jacobian->run, jacobian->plan.output);
+  struct run *run = &jacobian->passes->run;
+  const double *value = run_value(run, jacobian->passes->plan.output);
   const size_t size = jacobian->p.shape->size;
-  double *to = jacobian->blocks, *seed = jacobian_start(jacobian, jacobian->seed);
+  double *to = jacobian->blocks, *seed = run_start(run, jacobian->seed);
+  if (!run_forward(run)) return false;
   for (size_t i = 0; i < jacobian->sweeps; i++, to += size) {
     if (seed) set_seed(seed, &jacobian->s, i, 1);
-    bool done = run_again(&jacobian->run);
+    bool done = run_again(run);
     if (seed) set_seed(seed, &jacobian->s, i, 0);
     if (!done) return false;
     memcpy(to, value, size * sizeof *to);
@@ -332,16 +408,45 @@ static bool sweep_columns(struct jacobian *jacobian) {
   return true;
 }
 
+/* Whether a block's rows came with those of one before it. */
+static bool is_swept(const struct jacobian *blocks, size_t i) {
+  for (size_t k = 0; k < i; k++)
+    if (has_entries(&blocks[k]) && shares_rows(&blocks[i], &blocks[k])) return true;
+  return false;
+}
+
+/* Whether the values are there: blocks before it share the run. */
+static bool is_forward(const struct jacobian *blocks, size_t i) {
+  for (size_t k = 0; k < i; k++)
+    if (blocks[k].passes == blocks[i].passes) return true;
+  return false;
+}
+
+bool blocks_sweep(struct jacobian *blocks, size_t count, size_t *failed) {
+  for (size_t i = 0; i < count; i++) {
+    struct jacobian *block = &blocks[i];
+    *failed = i;
+    if (block->columns) {
+      if (!sweep_columns(block)) return false;
+    } else {
+      if (!is_forward(blocks, i) && !run_forward(&block->passes->run)) return false;
+      if (!has_entries(block) || is_swept(blocks, i)) continue;
+      if (!sweep_rows(block, count - i)) return false;
+    }
+  }
+  return true;
+}
+
 bool jacobian_sweep(struct jacobian *jacobian) {
-  if (!run_forward(&jacobian->run)) return false;
-  if (!jacobian->reaches || !jacobian->p.shape->size || !jacobian->s.shape->size) return true;
-  return jacobian->columns ? sweep_columns(jacobian) : sweep_rows(jacobian);
+  size_t failed;
+  return blocks_sweep(jacobian, 1, &failed);
 }
 
 /* The Hessian is symmetric: what the vector from above sends down is the product. */
 bool product_compute(struct jacobian *hessian, const double *vector, double *product) {
-  if (!run_forward(&hessian->run) || !run_backward(&hessian->run, vector)) return false;
-  const double *bar = run_bar(&hessian->run, hessian->by);
+  struct run *run = &hessian->passes->run;
+  if (!run_forward(run) || !run_backward(run, vector)) return false;
+  const double *bar = run_bar(run, hessian->by);
   for (size_t i = 0; i < hessian->s.shape->size; i++) product[i] = bar ? bar[i] : 0;
   return true;
 }

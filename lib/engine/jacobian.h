@@ -24,7 +24,15 @@ struct entries {
   size_t *free, *paired;
 };
 
-/* Must stay where it is: the plan points into it. */
+/* What computes them; the run keeps copies of the start values.  Blocks of a Hessian that come from
+ * one gradient share it. */
+struct passes {
+  struct plan plan;
+  struct run run;
+  double *room; /* what a sweep by rows starts from: of P's shape */
+};
+
+/* Must stay where it is: its plan may point into it. */
 struct jacobian {
   node_id of, by;
   struct entries p, s;    /* of P, whose shape is p.shape, and of S */
@@ -35,9 +43,7 @@ struct jacobian {
   double *blocks;         /* what the sweeps bring: sweeps x the size of S, or of P */
   struct graph graph;     /* with what was derived, where that was needed: nodes.at is not NULL */
   node_id seed;           /* what a sweep by columns starts from */
-  double *room;           /* what one by rows starts from */
-  struct plan plan;
-  struct run run; /* keeps copies of the start values */
+  struct passes *passes;
 };
 
 /* Whether so many derivatives of a node fit into memory; reports where they do not. */
@@ -58,10 +64,25 @@ bool hessian_make(struct jacobian *hessian, struct arena *arena, struct report *
                   const struct graph *graph, const struct vocabulary *words, node_id of,
                   const double *upstream, node_id a, node_id b);
 
-/* The same for products of d2L/da da with vectors: the Hessian itself may be of any size. */
+/* The gradients of L by several nodes, as nodes of a copy of the graph, for all blocks of a Hessian.
+ * Reports and returns false where there is no Hessian. */
+bool gradients_make(struct graph *derived, struct arena *arena, struct report *report,
+                    const struct graph *graph, const struct vocabulary *words, node_id of,
+                    const double *upstream, size_t count, const node_id *by, node_id *gradients);
+
+/* Prepares d2L/da db for all `by`, from dL/da in such a copy.  What only the sweeps need is put into
+ * `work`, which can be given back after them. */
+bool blocks_make(struct jacobian *blocks, struct arena *arena, struct arena *work,
+                 struct report *report, const struct graph *derived, const struct vocabulary *words,
+                 node_id gradient, size_t count, const node_id *by);
+
+/* Computes them; false as jacobian_sweep, with the block that it was in `*failed`. */
+bool blocks_sweep(struct jacobian *blocks, size_t count, size_t *failed);
+
+/* Prepares products of d2L/da da with vectors, from dL/da in such a copy: the Hessian itself may be of
+ * any size. */
 bool product_make(struct jacobian *hessian, struct arena *arena, struct report *report,
-                  const struct graph *graph, const struct vocabulary *words, node_id of,
-                  const double *upstream, node_id a);
+                  const struct graph *derived, node_id gradient, node_id a);
 
 /* Computes one, d2L/da da times `vector`, which has the shape of a, as the product has. */
 bool product_compute(struct jacobian *hessian, const double *vector, double *product);
@@ -71,7 +92,7 @@ bool product_compute(struct jacobian *hessian, const double *vector, double *pro
 double *jacobian_start(struct jacobian *jacobian, node_id start);
 
 /* Computes the blocks.  False when a kernel could not be computed at these values:
- * jacobian->run.fault and fault_node say why. */
+ * jacobian->passes->run says why. */
 bool jacobian_sweep(struct jacobian *jacobian);
 
 /* Writes row i, as many numbers as S has entries, after the blocks were computed. */

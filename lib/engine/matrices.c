@@ -40,12 +40,12 @@ static void report_no_path(const struct result *result, node_id of, node_id by) 
 static struct result view_derived(const struct result *result, const struct jacobian *jacobian,
                                   struct net *net) {
   *net = *result->net;
-  if (jacobian->graph.nodes.at) net->graph = jacobian->graph;
+  net->graph = *jacobian->passes->plan.graph;
   net->graph.report = net->report;
   return (struct result){.net = net,
                          .arena = result->arena,
-                         .plan = jacobian->plan,
-                         .run = jacobian->run,
+                         .plan = jacobian->passes->plan,
+                         .run = jacobian->passes->run,
                          .gradients = true};
 }
 
@@ -55,6 +55,28 @@ static bool report_fault(const struct result *result, const struct jacobian *jac
   struct result view = view_derived(result, jacobian, &net);
   result_report_fault(&view);
   return false;
+}
+
+/* How many numbers the sweeps bring. */
+static size_t block_size(const struct jacobian *jacobian) {
+  const struct entries *entries = jacobian->columns ? &jacobian->p : &jacobian->s;
+  return jacobian->reaches ? jacobian->sweeps * entries->shape->size : 0;
+}
+
+/* Says that second derivatives are not finite, and what the first is.  (Of first ones evaluate has
+ * said so: they make the gradient.) */
+static void report_not_finite(const struct result *result, const double *at, size_t size,
+                              node_id by) {
+  const struct node *node = graph_node(&result->net->graph, by);
+  size_t i = 0;
+  while (i < size && isfinite(at[i])) i++;
+  if (i == size) return;
+  struct text text;
+  text_init(&text, result->arena, NULL, NULL);
+  text_printf(&text, "a second derivative of %s by %s is ", name_of(result, result->plan.output),
+              name_of(result, by));
+  text_number(&text, at[i]);
+  report_add(result->net->report, node->mark, BP(NOT_FINITE), text_string(&text));
 }
 
 /* ---- Jacobians --------------------------------------------------------------------------- */
@@ -69,12 +91,13 @@ bool find_jacobian(struct jacobian_result *answer, struct arena *arena, struct n
       !check_one(result, "a Jacobian"))
     return false;
   matrix->by = result->wrt.at[0];
-  if (!jacobian_make(&matrix->jacobian, arena, net->report, &net->graph, &net->words, matrix->of,
+  matrix->jacobian = ARENA_NEW(arena, struct jacobian);
+  if (!jacobian_make(matrix->jacobian, arena, net->report, &net->graph, &net->words, matrix->of,
                      matrix->by) ||
       !evaluate(result, arena, net, &evaluation))
     return false;
-  if (!matrix->jacobian.reaches) report_no_path(result, matrix->of, matrix->by);
-  return jacobian_sweep(&matrix->jacobian) || report_fault(result, &matrix->jacobian);
+  if (!matrix->jacobian->reaches) report_no_path(result, matrix->of, matrix->by);
+  return jacobian_sweep(matrix->jacobian) || report_fault(result, matrix->jacobian);
 }
 
 /* ---- Hessians ---------------------------------------------------------------------------- */
@@ -122,30 +145,6 @@ static bool check_memory(const struct hessian_result *answer, node_id output) {
                      list_wrt(answer), size * size, true);
 }
 
-static bool make_blocks(struct hessian_result *answer, node_id output, const double *upstream) {
-  const struct result *result = &answer->result;
-  struct net *net = result->net;
-  const size_t count = answer->count;
-  answer->blocks = ARENA_ARRAY(result->arena, struct matrix, count * (count + 1) / 2 + 1);
-  bool fine = true;
-  for (size_t a = 0; a < count; a++)
-    for (size_t b = a; b < count; b++) {
-      struct matrix *block = &answer->blocks[block_index(answer, a, b)];
-      block->of = result->wrt.at[a], block->by = result->wrt.at[b];
-      fine = hessian_make(&block->jacobian, result->arena, net->report, &net->graph, &net->words,
-                          output, upstream, block->of, block->by) &&
-             fine;
-    }
-  return fine;
-}
-
-static bool sweep_blocks(const struct hessian_result *answer) {
-  for (size_t i = 0; i < answer->count * (answer->count + 1) / 2; i++)
-    if (!jacobian_sweep(&answer->blocks[i].jacobian))
-      return report_fault(&answer->result, &answer->blocks[i].jacobian);
-  return true;
-}
-
 /* Which node of wrt an entry belongs to; makes `i` the entry of that node. */
 static size_t find_owner(const struct hessian_result *answer, size_t *i) {
   const struct result *result = &answer->result;
@@ -162,10 +161,10 @@ void hessian_row(const struct hessian_result *answer, size_t i, double *row) {
     const bool turned = b < a;
     const struct matrix *block = hessian_block(answer, turned ? b : a, turned ? a : b);
     if (turned)
-      jacobian_column(&block->jacobian, i, row);
+      jacobian_column(block->jacobian, i, row);
     else
-      jacobian_row(&block->jacobian, i, row);
-    row += turned ? block->jacobian.p.shape->size : block->jacobian.s.shape->size;
+      jacobian_row(block->jacobian, i, row);
+    row += turned ? block->jacobian->p.shape->size : block->jacobian->s.shape->size;
   }
 }
 
@@ -247,19 +246,67 @@ static bool take_vector(struct hessian_result *answer, const char *text) {
   return false;
 }
 
-static bool find_product(struct hessian_result *answer, node_id output, const double *upstream) {
+static bool find_product(struct hessian_result *answer, const struct graph *derived,
+                         node_id gradient) {
   struct result *result = &answer->result;
-  struct net *net = result->net;
-  const node_id by = result->wrt.at[0];
-  struct jacobian *hessian = ARENA_NEW(result->arena, struct jacobian);
-  if (!product_make(hessian, result->arena, net->report, &net->graph, &net->words, output, upstream,
-                    by))
+  struct jacobian hessian;
+  if (!product_make(&hessian, result->arena, result->net->report, derived, gradient,
+                    *result->wrt.at))
     return false;
-  answer->product = arena_buffer(result->arena, (hessian->s.shape->size + 1) * sizeof(double));
-  if (!product_compute(hessian, answer->times, answer->product))
-    return report_fault(result, hessian);
-  report_second_kinks(result, hessian);
+  answer->product = arena_buffer(result->arena, (hessian.s.shape->size + 1) * sizeof(double));
+  if (!product_compute(&hessian, answer->times, answer->product))
+    return report_fault(result, &hessian);
+  report_second_kinks(result, &hessian);
+  report_not_finite(result, answer->product, hessian.s.shape->size, *result->wrt.at);
   return true;
+}
+
+/* The blocks (a, b), a <= b: from one gradient. */
+static bool find_row(struct hessian_result *answer, const struct graph *derived, node_id gradient,
+                     size_t a) {
+  const struct result *result = &answer->result;
+  const struct net *net = result->net;
+  const size_t count = answer->count - a;
+  const node_id *by = result->wrt.at + a;
+  struct jacobian *blocks = ARENA_ARRAY(result->arena, struct jacobian, count);
+  size_t failed;
+  if (!blocks_make(blocks, result->arena, &answer->work, net->report, derived, &net->words,
+                   gradient, count, by))
+    return false;
+  if (!blocks_sweep(blocks, count, &failed)) return report_fault(result, &blocks[failed]);
+  report_second_kinks(result, &blocks[0]);
+  for (size_t i = 0; i < count; i++) {
+    answer->blocks[block_index(answer, a, a + i)] = (struct matrix){*by, by[i], &blocks[i]};
+    report_not_finite(result, blocks[i].blocks, block_size(&blocks[i]), by[i]);
+  }
+  return true;
+}
+
+static bool find_blocks(struct hessian_result *answer, const struct graph *derived,
+                        const node_id *gradients) {
+  struct arena *arena = answer->result.arena;
+  const size_t count = answer->count;
+  answer->blocks = ARENA_ARRAY(arena, struct matrix, count * (count + 1) / 2 + 1);
+  arena_init(&answer->work, arena->guard);
+  bool fine = true;
+  for (size_t a = 0; a < count && fine; a++) {
+    fine = find_row(answer, derived, gradients[a], a);
+    arena_free(&answer->work);
+  }
+  return fine;
+}
+
+void hessian_release(struct hessian_result *answer) { arena_free(&answer->work); }
+
+static bool choose(struct hessian_result *answer, const struct matrix_options *options,
+                   const struct evaluate_options *evaluation, struct arena *arena, struct net *net,
+                   node_id *output, const double **upstream) {
+  struct result *result = &answer->result;
+  if (!evaluate_choose(result, arena, net, evaluation, output, upstream) ||
+      !check_output(result, *output, *upstream) || !take_vector(answer, options->times))
+    return false;
+  count_entries(answer);
+  return answer->times || check_memory(answer, *output);
 }
 
 bool find_hessian(struct hessian_result *answer, struct arena *arena, struct net *net,
@@ -270,18 +317,16 @@ bool find_hessian(struct hessian_result *answer, struct arena *arena, struct net
   const double *upstream;
   node_id output;
   *answer = (struct hessian_result){.times = NULL};
-  if (!evaluate_choose(result, arena, net, &evaluation, &output, &upstream) ||
-      !check_output(result, output, upstream) || !take_vector(answer, options->times))
+  if (!choose(answer, options, &evaluation, arena, net, &output, &upstream)) return false;
+  struct graph *derived = ARENA_NEW(arena, struct graph);
+  node_id *gradients = ARENA_ARRAY(arena, node_id, answer->count + 1);
+  if (!gradients_make(derived, arena, net->report, &net->graph, &net->words, output, upstream,
+                      answer->count, result->wrt.at, gradients))
     return false;
-  count_entries(answer);
-  if (!answer->times && !check_memory(answer, output)) return false;
-  if (!answer->times && !make_blocks(answer, output, upstream)) return false;
   evaluation.no_gradients = false;
   if (!evaluate(result, arena, net, &evaluation)) return false;
-  if (answer->times) return find_product(answer, output, upstream);
-  if (!sweep_blocks(answer)) return false;
-  for (size_t a = 0; a < answer->count; a++)
-    report_second_kinks(result, &hessian_block(answer, a, a)->jacobian);
+  if (answer->times) return find_product(answer, derived, *gradients);
+  if (!find_blocks(answer, derived, gradients)) return false;
   find_eigenvalues(answer);
   return true;
 }

@@ -15,7 +15,7 @@ struct matrix_options {
 /* The derivatives of a node by another. */
 struct matrix {
   node_id of, by; /* of the net: in a Hessian, both are wrt */
-  struct jacobian jacobian;
+  struct jacobian *jacobian;
 };
 
 /* dP/dS. */
@@ -32,6 +32,7 @@ struct hessian_result {
   double *product;     /* ... the Hessian times this vector */
   size_t count, size;  /* nodes in wrt, and all their entries */
   struct matrix *blocks;
+  struct arena work;   /* of a row of blocks while it is computed */
   double *eigenvalues; /* of all blocks as one matrix, ascending; NULL: too large, or not finite */
 };
 
@@ -42,6 +43,9 @@ bool find_jacobian(struct jacobian_result *answer, struct arena *arena, struct n
                    const struct matrix_options *options);
 bool find_hessian(struct hessian_result *answer, struct arena *arena, struct net *net,
                   const struct matrix_options *options);
+
+/* Gives back what find_hessian has left behind outside of its arena, if memory ran out in it. */
+void hessian_release(struct hessian_result *answer);
 
 /* The block of the a-th and b-th node of wrt, a <= b. */
 const struct matrix *hessian_block(const struct hessian_result *answer, size_t a, size_t b);

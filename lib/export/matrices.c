@@ -1,7 +1,7 @@
 #include "export/matrices.h"
 
 struct view view_matrix(const struct matrix *matrix, bool turned) {
-  const struct jacobian *j = &matrix->jacobian;
+  const struct jacobian *j = matrix->jacobian;
   return (struct view){.jacobian = j,
                        .rows = turned ? j->s.shape : j->p.shape,
                        .columns = turned ? j->p.shape : j->s.shape,

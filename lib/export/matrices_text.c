@@ -12,6 +12,7 @@ enum {
   ROWS_MOST = 24,    /* of a table */
   COLUMNS_MOST = 12, /* of a table */
   RUNS_MOST = 8,     /* of rows or columns of zeros */
+  NODES_MOST = 6,    /* in a heading, or whose blocks are described one by one */
   LINE_MOST = 8      /* eigenvalues in a line */
 };
 
@@ -112,27 +113,53 @@ static void fill_table(const struct table *table, const struct view *view, size_
 /* ---- what there is to say of a matrix ---------------------------------------------------- */
 
 struct summary {
-  double low, high, scale;
-  size_t nonzero;
+  size_t rows, columns, nonzero;
+  double low, high;
   bool *row, *column; /* of each: something in it is not 0 */
 };
 
+static void start_summary(struct summary *s, struct arena *arena, size_t rows, size_t columns) {
+  *s = (struct summary){.rows = rows, .columns = columns, .low = INFINITY, .high = -INFINITY};
+  s->row = ARENA_ARRAY(arena, bool, rows + 1);
+  s->column = ARENA_ARRAY(arena, bool, columns + 1);
+}
+
+static void add_row(struct summary *s, size_t i, const double *row) {
+  for (size_t j = 0; j < s->columns; j++) {
+    if (row[j] < s->low || isnan(row[j])) s->low = row[j];
+    if (row[j] > s->high || isnan(row[j])) s->high = row[j];
+    if (row[j] == 0) continue;
+    s->nonzero++;
+    s->row[i] = s->column[j] = true;
+  }
+}
+
 static struct summary summarise(const struct view *view, struct arena *arena) {
-  struct summary s = {.low = INFINITY, .high = -INFINITY};
-  double *numbers = ARENA_ARRAY(arena, double, view->columns->size + 1);
-  s.row = ARENA_ARRAY(arena, bool, view->rows->size + 1);
-  s.column = ARENA_ARRAY(arena, bool, view->columns->size + 1);
-  for (size_t i = 0; i < view->rows->size; i++) {
-    view_row(view, i, numbers);
-    for (size_t j = 0; j < view->columns->size; j++) {
-      if (numbers[j] < s.low || isnan(numbers[j])) s.low = numbers[j];
-      if (numbers[j] > s.high || isnan(numbers[j])) s.high = numbers[j];
-      if (numbers[j] == 0) continue;
-      s.nonzero++;
-      s.row[i] = s.column[j] = true;
-    }
+  struct summary s;
+  start_summary(&s, arena, view->rows->size, view->columns->size);
+  double *row = ARENA_ARRAY(arena, double, s.columns + 1);
+  for (size_t i = 0; i < s.rows; i++) {
+    view_row(view, i, row);
+    add_row(&s, i, row);
   }
   return s;
+}
+
+static void print_range(double low, double high, struct text *out) {
+  text_puts(out, ", min ");
+  text_rounded(out, low, 4);
+  text_puts(out, "  max ");
+  text_rounded(out, high, 4);
+  text_char(out, '\n');
+}
+
+static void print_summary(const struct summary *s, struct text *out) {
+  if (!s->rows || !s->columns) {
+    text_puts(out, "(empty)\n");
+    return;
+  }
+  text_printf(out, "%zu x %zu, %zu of them not 0", s->rows, s->columns, s->nonzero);
+  print_range(s->low, s->high, out);
 }
 
 /* "5 blocks of 4 x 3, axis 0 of p with axis 0 of s" */
@@ -188,20 +215,6 @@ static void print_all_zeros(const struct result *result, const struct view *view
   print_zeros(result, view->by, "columns", summary->column, view->columns->size, out);
 }
 
-static void print_summary(const struct view *view, const struct summary *summary,
-                          struct text *out) {
-  const size_t rows = view->rows->size, columns = view->columns->size;
-  if (!rows || !columns) {
-    text_puts(out, "(empty)\n");
-    return;
-  }
-  text_printf(out, "%zu x %zu, %zu of them not 0, min ", rows, columns, summary->nonzero);
-  text_rounded(out, summary->low, 4);
-  text_puts(out, "  max ");
-  text_rounded(out, summary->high, 4);
-  text_char(out, '\n');
-}
-
 static bool is_small(size_t rows, size_t columns) {
   return rows && columns && rows <= ROWS_MOST && columns <= COLUMNS_MOST;
 }
@@ -228,7 +241,7 @@ void export_jacobian_text(const struct jacobian_result *answer, struct text *out
     fill_table(&table, &view, 0, 0);
     print_table(&table, out);
   } else
-    print_summary(&view, &summary, out);
+    print_summary(&summary, out);
   print_all_zeros(result, &view, &summary, out);
   print_undefined_places(result, out);
 }
@@ -241,14 +254,17 @@ static const struct node *wrt_node(const struct hessian_result *answer, size_t i
 
 static void print_heading(const struct hessian_result *answer, const char *what, struct text *out) {
   const struct result *result = &answer->result;
+  const node_id output = result->plan.output;
   print_title(result, out);
   text_puts(out, what);
-  print_named(result, result->plan.output, out);
+  if (graph_node(&result->net->graph, output)->shape->size != 1) text_puts(out, "upstream . ");
+  print_named(result, output, out);
   text_puts(out, " by ");
-  for (size_t i = 0; i < answer->count; i++) {
+  for (size_t i = 0; i < answer->count && i < NODES_MOST; i++) {
     if (i) text_puts(out, ", ");
     print_named(result, result->wrt.at[i], out);
   }
+  if (answer->count > NODES_MOST) text_printf(out, " and %zu more", answer->count - NODES_MOST);
   text_char(out, '\n');
 }
 
@@ -269,28 +285,42 @@ static void print_one_table(const struct hessian_result *answer, struct text *ou
   print_table(&table, out);
 }
 
-/* Each block on its own: its structure, and its numbers in short where there is no table. */
-static void print_each_block(const struct hessian_result *answer, bool numbers, struct text *out) {
-  const struct result *result = &answer->result;
-  for (size_t a = 0; a < answer->count; a++)
+/* What is known of a block of several. */
+static void print_block(const struct result *result, const struct view *view, struct text *out) {
+  text_puts(out, "structure of ");
+  graph_print_name(&result->net->graph, view->of, out);
+  text_char(out, '/');
+  graph_print_name(&result->net->graph, view->by, out);
+  text_puts(out, ": ");
+  print_structure(result, view, out);
+  text_char(out, '\n');
+}
+
+/* Dense ones go without saying, and so do all where they are many. */
+static void print_structures(const struct hessian_result *answer, struct text *out) {
+  if (answer->count == 1) {
+    const struct view view = view_block(answer, 0, 0);
+    text_puts(out, "structure: ");
+    print_structure(&answer->result, &view, out);
+    text_char(out, '\n');
+    return;
+  }
+  for (size_t a = 0; answer->count <= NODES_MOST && a < answer->count; a++)
     for (size_t b = a; b < answer->count; b++) {
       const struct view view = view_block(answer, a, b);
-      if (answer->count > 1 && !numbers && !strcmp(view_kind(&view), "dense")) continue;
-      text_puts(out, "structure");
-      if (answer->count > 1) {
-        text_puts(out, " of ");
-        graph_print_name(&result->net->graph, view.of, out);
-        text_char(out, '/');
-        graph_print_name(&result->net->graph, view.by, out);
-      }
-      text_puts(out, ": ");
-      print_structure(result, &view, out);
-      text_char(out, '\n');
-      if (!numbers) continue;
-      const struct summary summary = summarise(&view, out->arena);
-      print_summary(&view, &summary, out);
-      print_all_zeros(result, &view, &summary, out);
+      if (strcmp(view_kind(&view), "dense") != 0) print_block(&answer->result, &view, out);
     }
+}
+
+static void print_all_in_short(const struct hessian_result *answer, struct text *out) {
+  struct summary s;
+  start_summary(&s, out->arena, answer->size, answer->size);
+  double *row = ARENA_ARRAY(out->arena, double, answer->size + 1);
+  for (size_t i = 0; i < answer->size; i++) {
+    hessian_row(answer, i, row);
+    add_row(&s, i, row);
+  }
+  print_summary(&s, out);
 }
 
 static void print_eigenvalues(const struct hessian_result *answer, struct text *out) {
@@ -309,16 +339,11 @@ static void print_product(const struct hessian_result *answer, struct text *out)
   print_heading(answer, "Hessian times a vector, of ", out);
   text_char(out, '\n');
   if (!is_small(shape->size, 2)) {
-    double low = INFINITY, high = -INFINITY;
-    for (size_t i = 0; i < shape->size; i++) {
-      if (answer->product[i] < low || isnan(answer->product[i])) low = answer->product[i];
-      if (answer->product[i] > high || isnan(answer->product[i])) high = answer->product[i];
-    }
-    text_printf(out, "%zu entries, min ", shape->size);
-    text_rounded(out, low, 4);
-    text_puts(out, "  max ");
-    text_rounded(out, high, 4);
-    text_char(out, '\n');
+    struct summary s;
+    start_summary(&s, out->arena, 1, shape->size);
+    add_row(&s, 0, answer->product);
+    text_printf(out, "%zu entries", shape->size);
+    print_range(s.low, s.high, out);
     return;
   }
   struct table table;
@@ -339,9 +364,12 @@ void export_hessian_text(const struct hessian_result *answer, struct text *out) 
   } else {
     const bool small = is_small(answer->size, answer->size);
     print_heading(answer, "Hessian of ", out);
-    print_each_block(answer, !small, out);
-    if (small) text_char(out, '\n');
-    if (small) print_one_table(answer, out);
+    print_structures(answer, out);
+    text_char(out, '\n');
+    if (small)
+      print_one_table(answer, out);
+    else
+      print_all_in_short(answer, out);
     print_eigenvalues(answer, out);
   }
   print_undefined_places(&answer->result, out);

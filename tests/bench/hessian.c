@@ -13,9 +13,18 @@ struct race {
   struct report report;
   struct net net;
   struct result result; /* the gradient */
+  struct graph derived;
   struct jacobian hessian;
   double *vector, *product;
 };
+
+static bool make_product(struct race *race) {
+  const node_id by = race->result.wrt.at[0];
+  node_id gradient;
+  return gradients_make(&race->derived, &race->arena, &race->report, &race->net.graph,
+                        &race->net.words, race->net.output, NULL, 1, &by, &gradient) &&
+         product_make(&race->hessian, &race->arena, &race->report, &race->derived, gradient, by);
+}
 
 static void open_race(struct race *race, const char *path, const char *wrt) {
   arena_init(&race->arena, NULL);
@@ -23,9 +32,7 @@ static void open_race(struct race *race, const char *path, const char *wrt) {
   const struct load_options load = {.path = path};
   const struct evaluate_options options = {.wrt = wrt};
   if (net_load(&race->net, &race->arena, &race->report, &load) &&
-      evaluate(&race->result, &race->arena, &race->net, &options) &&
-      product_make(&race->hessian, &race->arena, &race->report, &race->net.graph, &race->net.words,
-                   race->net.output, NULL, race->result.wrt.at[0]))
+      evaluate(&race->result, &race->arena, &race->net, &options) && make_product(race))
     return;
   fprintf(stderr, "hessian: cannot run %s by %s\n", path, wrt);
   exit(2);

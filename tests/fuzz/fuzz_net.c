@@ -26,6 +26,16 @@ static void evaluate(bp_net *net, const bp_evaluate_options *options) {
   bp_result_free(result);
 }
 
+static void export_all(bp_net *net, bp_matrices *matrices) {
+  static const char *const formats[] = {"text", "json", "npz"};
+  for (size_t i = 0; matrices && i < sizeof formats / sizeof *formats; i++) {
+    size_t size = 0;
+    if (!bp_matrices_export(matrices, formats[i], drop, &size) || !size) __builtin_trap();
+  }
+  if (!matrices && bp_net_ok(net)) __builtin_trap();
+  bp_matrices_free(matrices);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   const bp_load_options nowhere = {.data_root = "/nonexistent"};
@@ -33,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (!net) return 0;
   if (bp_net_ok(net)) evaluate(net, &(bp_evaluate_options){.all = true});
   if (bp_net_ok(net)) evaluate(net, NULL);
+  if (bp_net_ok(net)) export_all(net, bp_hessian(net, NULL)); /* it may have none: an error */
   for (size_t i = 0; i < bp_message_count(net); i++)
     if (!bp_message_print(net, i, i % 2)[0]) __builtin_trap();
   bp_message_summary(net);

@@ -248,6 +248,40 @@ static void test_second_derivatives_of_upstream_times_output(void **state) {
   assert_entries(compute(), 4, (const double[]){12, 0, 0, 60});
 }
 
+/* Block after block of a Hessian, from gradients that were derived together. */
+static void test_blocks_share_their_sweeps(void **state) {
+  (void)state;
+  load("bpgraph: 1\ninputs: {x: [1, 2, 3], k: 2, w: [0.5, 1, -1], u: 4}\n"
+       "nodes: {L: sum(sin(k * x) * w ** 2) + k ** 3 * u}\n");
+  const node_id by[] = {id("x"), id("k"), id("w"), id("u")};
+  enum { COUNT = COUNT_OF(by) };
+  struct graph derived;
+  node_id gradients[COUNT];
+  struct jacobian blocks[COUNT];
+  size_t failed;
+  assert_true(gradients_make(&derived, &arena, &report, &net.graph, &net.words, id("L"), NULL,
+                             COUNT, by, gradients));
+  for (size_t a = 0; a < COUNT; a++) {
+    struct arena work;
+    arena_init(&work, NULL);
+    assert_true(
+        blocks_make(blocks, &arena, &work, &report, &derived, &net.words, gradients[a], COUNT, by));
+    assert_true(blocks_sweep(blocks, COUNT, &failed));
+    arena_free(&work);
+    for (size_t b = 0; b < COUNT; b++) {
+      const size_t rows = blocks[b].p.shape->size, columns = blocks[b].s.shape->size;
+      double row[3];
+      assert_true(hessian_make(&jacobian, &arena, &report, &net.graph, &net.words, id("L"), NULL,
+                               by[a], by[b]));
+      const double *wanted = compute();
+      for (size_t i = 0; i < rows; i++) {
+        jacobian_row(&blocks[b], i, row);
+        assert_entries(row, columns, wanted + i * columns);
+      }
+    }
+  }
+}
+
 static void test_linear_functions_have_none(void **state) {
   (void)state;
   load("bpgraph: 1\ninputs: {x: [1, 2], z: 2}\nnodes: {L: sum(x) * 3, u: z * 2}\noutput: L\n");
@@ -264,6 +298,15 @@ static void test_nodes_that_depend_on_each_other_are_refused(void **state) {
   assert_entries(hessian_of("L", "s", "s"), 4, (const double[4]){0});
 }
 
+static void make_product(const char *of, const char *by) {
+  static struct graph derived;
+  const node_id a = id(by);
+  node_id gradient;
+  assert_true(gradients_make(&derived, &arena, &report, &net.graph, &net.words, id(of), NULL, 1, &a,
+                             &gradient));
+  assert_true(product_make(&jacobian, &arena, &report, &derived, gradient, a));
+}
+
 static void test_products_with_vectors(void **state) {
   (void)state;
   load("bpgraph: 1\ninputs: {x: {linspace: {start: 0.5, stop: 2, num: 40}}}\n"
@@ -271,8 +314,7 @@ static void test_products_with_vectors(void **state) {
   double vector[40], product[40], sum = 0;
   const double *x = graph_node(&net.graph, id("x"))->value;
   for (size_t i = 0; i < 40; i++) sum += vector[i] = cos((double)i);
-  assert_true(
-      product_make(&jacobian, &arena, &report, &net.graph, &net.words, id("L"), NULL, id("x")));
+  make_product("L", "x");
   assert_true(product_compute(&jacobian, vector, product));
   for (size_t i = 0; i < 40; i++)
     assert_entries(product + i, 1, (double[]){6 * x[i] * vector[i] + 2 * sum});
@@ -284,8 +326,7 @@ static void test_a_product_needs_no_hessian(void **state) {
   double *vector = ARENA_ARRAY(&arena, double, 200000), *product = vector + 100000;
   for (size_t i = 0; i < 100000; i++) vector[i] = (double)i;
   assert_false(try_hessian("L", "x", "x")); /* 80 GB */
-  assert_true(
-      product_make(&jacobian, &arena, &report, &net.graph, &net.words, id("L"), NULL, id("x")));
+  make_product("L", "x");
   assert_true(product_compute(&jacobian, vector, product));
   for (size_t i = 0; i < 100000; i++) assert_true(product[i] == 6 * vector[i]);
 }
@@ -340,6 +381,7 @@ int main(void) {
       TEST(test_a_tall_hessian_goes_by_columns),
       TEST(test_second_derivatives),
       TEST(test_second_derivatives_of_upstream_times_output),
+      TEST(test_blocks_share_their_sweeps),
       TEST(test_linear_functions_have_none),
       TEST(test_nodes_that_depend_on_each_other_are_refused),
       TEST(test_products_with_vectors),
