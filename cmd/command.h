@@ -28,7 +28,7 @@ struct list {
 /* What the command line says. */
 struct arguments {
   struct list operands; /* nets, names */
-  struct list outputs, sets;
+  struct list outputs, sets, forward;
   const char *format, *of, *upstream, *wrt, *data_root, *threads;
   const char *gradients, *rtol, *atol, *points, *seed, *numeric; /* of check */
   const char *times;                                             /* of hessian */
@@ -47,8 +47,9 @@ struct command {
   enum status (*run)(const struct command *command, const struct arguments *arguments);
 };
 
-extern const struct command command_eval, command_render, command_check, command_jacobian,
-    command_hessian, command_codegen, command_ops, command_schema, command_explain;
+extern const struct command command_eval, command_derive, command_render, command_check,
+    command_jacobian, command_hessian, command_codegen, command_ops, command_schema,
+    command_explain;
 
 /* ---- what commands share ----------------------------------------------------------------- */
 

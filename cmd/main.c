@@ -10,8 +10,8 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-    &command_eval,    &command_render, &command_check,  &command_jacobian, &command_hessian,
-    &command_codegen, &command_ops,    &command_schema, &command_explain};
+    &command_eval,    &command_derive,  &command_render, &command_check,  &command_jacobian,
+    &command_hessian, &command_codegen, &command_ops,    &command_schema, &command_explain};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* ---- what commands share ----------------------------------------------------------------- */
@@ -243,6 +243,7 @@ static enum status run_command(const struct command *command, int argc, char **a
   free(arguments.operands.at);
   free(arguments.outputs.at);
   free(arguments.sets.at);
+  free(arguments.forward.at);
   return status;
 }
 

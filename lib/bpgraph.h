@@ -115,6 +115,29 @@ BP_API const double *bp_gradient(const bp_result *result, const char *node, bp_s
 /* The name of the output. */
 BP_API const char *bp_output(const bp_result *result);
 
+/* ---- deriving -------------------------------------------------------------------------- */
+
+typedef struct bp_derivation bp_derivation;
+
+typedef struct bp_derive_options {
+  const char *of, *upstream, *wrt; /* as for bp_evaluate */
+  size_t forward_count;       /* forward mode, where there are any: the directions along which */
+  const char *const *forward; /*   nodes move, "NAME=VALUE"; VALUE alone where `wrt` is one node */
+} bp_derive_options;
+
+/* Differentiates a net symbol to symbol.  The result is a net again, which has the nodes of the
+ * first and, for every x in `wrt`, a node d_x that is the gradient of the output by x; in forward
+ * mode a node t_y that says how the output y moves.  NULL after an error message: when the output
+ * has several entries and nothing comes from above, too.  `options` may be NULL.  Free with
+ * bp_derivation_free, before the net. */
+BP_API bp_derivation *bp_derive(bp_net *net, const bp_derive_options *options);
+
+/* The derived net as the text of a net file of `size` bytes (which may be NULL), followed by a NUL.
+ * Data files that it names are found from the folder of the net that it was derived from. */
+BP_API const char *bp_derivation_text(const bp_derivation *derivation, size_t *size);
+
+BP_API void bp_derivation_free(bp_derivation *derivation);
+
 /* ---- exporting ------------------------------------------------------------------------- */
 
 /* Takes `size` bytes; returns false when it cannot. */

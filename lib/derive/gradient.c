@@ -140,10 +140,16 @@ static bool add_contribution(struct derivation *d, node_id to, node_id gradient)
   return *bar != NODE_NONE;
 }
 
+/* A gradient that is complete. */
+static void finish_gradient(const struct derivation *d, node_id id) {
+  struct simplifier *s = d->simplifier;
+  bool kept = s && s->keeps && id < s->kept_end && s->keeps[id];
+  if (s && (graph_node(d->graph, id)->name || kept)) simplify_keep(s, d->bar[id - d->first]);
+}
+
 static bool derive_node(struct derivation *d, node_id id) {
   unsigned count = graph_node(d->graph, id)->count;
-  if (d->simplifier && graph_node(d->graph, id)->name)
-    simplify_keep(d->simplifier, d->bar[id - d->first]);
+  finish_gradient(d, id);
   for (unsigned k = 0; k < count; k++) {
     const struct node *node = graph_node(d->graph, id);
     node_id input = graph_inputs(d->graph, node)[k], gradient;

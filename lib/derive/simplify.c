@@ -303,16 +303,17 @@ static node_id multiply_bases(struct simplifier *s, node_id a, node_id b,
 
 static node_id multiply(struct simplifier *s, node_id a, node_id b) {
   const struct shape *shape = joint_shape(s, a, b);
-  a = strip(s, a, b, shape);
-  b = strip(s, b, a, shape);
   struct scaled x = split(s, a), y = split(s, b);
   struct scaled r = {x.number * y.number, x.divisor * y.divisor, NODE_NONE, shape};
   if (!isfinite(r.number) || !isfinite(r.divisor))
     return intern_two(s, s->words->ops[SYMBOL_MUL], a, b);
-  if (x.base == NODE_NONE || y.base == NODE_NONE)
+  if (x.base == NODE_NONE || y.base == NODE_NONE) {
     r.base = x.base == NODE_NONE ? y.base : x.base;
-  else if (r.number != 0)
-    r.base = multiply_bases(s, x.base, y.base, shape);
+  } else if (r.number != 0) {
+    a = strip(s, x.base, y.base, shape);
+    b = strip(s, y.base, a, shape);
+    r.base = a == x.base && b == y.base ? multiply_bases(s, a, b, shape) : multiply(s, a, b);
+  }
   return compose(s, r);
 }
 
@@ -409,6 +410,16 @@ static node_id turn(struct simplifier *s, node_id x) {
   return transpose(s, x, default_attrs(s->graph->arena, s->words->transpose), NULL);
 }
 
+/* Whether a transpose of a matrix, or of anything, leaves it as it is. */
+static bool is_idle(const struct shape *shape, const struct attr *attr) {
+  int64_t axes[RANK_MOST];
+  const struct node node = {.attr = attr, .shape = shape};
+  read_axes(&node, axes);
+  for (unsigned i = 0; i < shape->rank; i++)
+    if (axes[i] != (int64_t)i) return false;
+  return true;
+}
+
 /* Whether transposing twice comes to nothing. */
 static bool undoes(const struct simplifier *s, const struct attr *attr, node_id x) {
   int64_t first[RANK_MOST], second[RANK_MOST];
@@ -426,7 +437,7 @@ static node_id transpose(struct simplifier *s, node_id x, const struct attr *att
   const struct op *op = s->words->transpose, *matmul = s->words->ops[SYMBOL_MATMUL];
   const struct attr given = attr[0];
   if (is_op(s, x, op) && undoes(s, &given, x)) return input_of(s, x, 0);
-  if (shape_of(s, x)->rank < 2) return x;
+  if (is_idle(shape_of(s, x), &given)) return x;
   struct scaled r = split(s, x);
   if (r.base == NODE_NONE && shape) {
     r.shape = shape;
@@ -437,7 +448,7 @@ static node_id transpose(struct simplifier *s, node_id x, const struct attr *att
     if (r.base != NODE_NONE) r.shape = shape_of(s, r.base);
     return r.base == NODE_NONE ? NODE_NONE : compose(s, r);
   }
-  if (shape_of(s, x)->rank != 2 || given.given) return intern(s, op, attr, 1, &x);
+  if (shape_of(s, x)->rank != 2) return intern(s, op, attr, 1, &x);
   if (algebra_of(s, x) == ALGEBRA_OUTER)
     return intern_two(s, s->ops[ALGEBRA_OUTER], input_of(s, x, 1), input_of(s, x, 0));
   if (is_op(s, x, matmul)) {
@@ -446,7 +457,7 @@ static node_id transpose(struct simplifier *s, node_id x, const struct attr *att
     if (matrices && (is_transposed(s, a) || is_transposed(s, b)))
       return intern_two(s, matmul, turn(s, b), turn(s, a));
   }
-  return intern(s, op, attr, 1, &x);
+  return intern(s, op, default_attrs(s->graph->arena, op), 1, &x);
 }
 
 static node_id product_of_matrices(struct simplifier *s, node_id a, node_id b,
@@ -537,8 +548,15 @@ static node_id reshape(struct simplifier *s, node_id x, const struct node *like)
     r.shape = shape;
     return compose(s, r);
   }
+  if (algebra_of(s, x) == ALGEBRA_SUM_TO && is_widened(shape_of(s, x), shape))
+    return sum_to(s, input_of(s, x, 0), shape);
   if (loses_axes(s, x, shape, &count, axes))
     return make_sum(s, input_of(s, x, 0), count, axes, false);
+  if (r.base != x) { /* reshape(2 * x): 2 * reshape(x) */
+    r.base = reshape(s, r.base, like);
+    r.shape = shape;
+    return r.base == NODE_NONE ? NODE_NONE : compose(s, r);
+  }
   if (inner) return intern_shaped(s, ALGEBRA_RESHAPE, x, shape);
   return intern(s, like->op, like->attr, 1, &x);
 }
@@ -670,13 +688,15 @@ node_id simplify(struct simplifier *s, node_id id) {
     set_same(s, at, at); /* what it may be found as */
     const struct node *node = node_at(s, at);
     bool written = node->op && node->text.start && !node->name;
-    if (node->backward)
+    if (node->backward) {
       s->atom.at[at] = true;
-    else if (node->name)
+    } else if (node->name) {
       represent_named(s, at);
-    else
-      s->same.at[at] = represent(s, at);
-    if (written && s->same.at[at] == at) simplify_keep(s, at);
+    } else {
+      node_id found = represent(s, at); /* which may move s->same */
+      s->same.at[at] = found;
+      if (written && found == at) simplify_keep(s, at);
+    }
   }
   return s->same.at[id];
 }
@@ -690,17 +710,44 @@ void simplifier_init(struct simplifier *s, struct graph *graph, const struct voc
 
 node_id simplify_sum(struct simplifier *s, node_id a, node_id b) { return combine(s, a, b, 1); }
 
-void simplify_keep(struct simplifier *s, node_id id) {
-  node_id base = id;
+/* x[3] */
+static bool is_entry(const struct simplifier *s, node_id id) {
+  double number;
+  return is_op(s, id, s->words->take) && is_literal(s, input_of(s, id, 1), &number);
+}
+
+/* sqrt(2) */
+static bool is_constant(const struct simplifier *s, node_id id) {
+  double number;
+  for (unsigned k = 0; k < node_at(s, id)->count; k++)
+    if (!is_literal(s, s->same.at[input_of(s, id, k)], &number)) return false;
+  return true;
+}
+
+bool is_short(const struct simplifier *s, node_id id) {
   for (;;) {
-    base = split(s, base).base;
-    if (base == NODE_NONE || s->atom.at[base] || !node_at(s, base)->op) return;
-    enum algebra algebra = node_at(s, base)->op->algebra;
-    if (algebra != ALGEBRA_RESHAPE && algebra != ALGEBRA_BROADCAST_TO && !is_transposed(s, base))
-      break;
-    base = input_of(s, base, 0);
+    id = split(s, id).base;
+    if (id == NODE_NONE || s->atom.at[id] || !node_at(s, id)->op) return true;
+    enum algebra algebra = node_at(s, id)->op->algebra;
+    bool view = algebra == ALGEBRA_RESHAPE || algebra == ALGEBRA_BROADCAST_TO;
+    if (!view && !is_transposed(s, id) && !is_entry(s, id)) return is_constant(s, id);
+    id = s->same.at[input_of(s, id, 0)];
   }
-  s->atom.at[id] = true;
+}
+
+void simplify_keep(struct simplifier *s, node_id id) {
+  if (!is_short(s, id)) s->atom.at[id] = true;
+}
+
+node_id simplify_made_of(struct simplifier *s, node_id id) {
+  const struct node node = *node_at(s, id);
+  node_id *inputs = ARENA_ARRAY(s->graph->arena, node_id, node.count + 1U);
+  if (!node.op) return id;
+  for (unsigned k = 0; k < node.count; k++)
+    inputs[k] = simplify(s, graph_inputs(s->graph, &node)[k]);
+  if (is_function(s, node.op)) return s->same.at[input_of(s, graph_inputs(s->graph, &node)[0], 0)];
+  s->mark = node.mark;
+  return rewrite(s, &node, inputs);
 }
 
 node_id make_filled(struct simplifier *s, node_id like, bool ones) {

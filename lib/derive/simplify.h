@@ -20,6 +20,9 @@ struct simplifier {
   struct map known;  /* what a node is made of -> the node */
   struct text key;   /* room to write that down */
   struct mark mark;  /* of the nodes that are being made */
+  const bool
+      *keeps;      /* of the nodes before `kept_end`: their gradients are kept, as those of named */
+  size_t kept_end; /*   ones are; NULL: of no others */
 };
 
 void simplifier_init(struct simplifier *s, struct graph *graph, const struct vocabulary *words);
@@ -33,6 +36,11 @@ node_id simplify_sum(struct simplifier *s, node_id a, node_id b);
 /* From now on this representative is not looked into: it gets a name.  Nothing happens to what is
  * short enough to go without one: numbers, names, their negatives, multiples and transposes. */
 void simplify_keep(struct simplifier *s, node_id id);
+bool is_short(const struct simplifier *s, node_id id);
+
+/* What a named node is made of, simplified: a node of the same value without that name, or the node
+ * itself where there is no other. */
+node_id simplify_made_of(struct simplifier *s, node_id id);
 
 /* Whether a representative is zero everywhere. */
 bool is_zero(const struct simplifier *s, node_id id);

@@ -76,9 +76,10 @@ struct range {
 
 static void print_range(const struct range *range, int64_t size, struct text *out) {
   bool forward = range->step > 0;
-  if (range->start != 0 || !forward) text_integer(out, range->start);
+  if (range->start != (forward ? 0 : size - 1)) text_integer(out, range->start);
   text_char(out, ':');
-  if (range->stop != size || !forward) text_integer(out, range->stop);
+  bool whole = forward ? range->stop == size : range->stop < -size;
+  if (!whole) text_integer(out, range->stop);
   if (range->step == 1) return;
   text_char(out, ':');
   text_integer(out, range->step);
@@ -135,6 +136,12 @@ static bool print_transpose(style_t style, const struct node *node, struct text 
 
 /* ---- calls ------------------------------------------------------------------------------- */
 
+/* axis=[0] is axis=0. */
+static bool is_one_axis(const struct attr_spec *spec, const struct attr *attr) {
+  bool axis = !strcmp(spec->name, "axis") || !strcmp(spec->name, "axes");
+  return axis && spec->type == ATTR_INTS && attr->ints.count == 1;
+}
+
 static void print_call(style_t style, const struct node *node, struct text *out) {
   text_printf(out, "%s(", node->op->name);
   for (unsigned k = 0; k < node->count; k++) {
@@ -147,6 +154,8 @@ static void print_call(style_t style, const struct node *node, struct text *out)
     text_printf(out, ", %s=", spec->name);
     if (spec->type == ATTR_NUMBER)
       print_constant(node->attr[i].number, out);
+    else if (is_one_axis(spec, &node->attr[i]))
+      text_integer(out, node->attr[i].ints.at[0]);
     else
       print_attr_value(spec, &node->attr[i], out);
   }

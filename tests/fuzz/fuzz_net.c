@@ -1,7 +1,8 @@
 /* From bytes to gradients: what the fuzzer feeds in is a net file.  Nothing may crash, leak or run
- * away, and a net that evaluates must export. */
+ * away, a net that evaluates must export, and what is derived from a net must be one. */
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "bpgraph.h"
 
@@ -36,6 +37,29 @@ static void export_all(bp_net *net, bp_matrices *matrices) {
   bp_matrices_free(matrices);
 }
 
+/* Whether all that is wrong with a net is that it is too large. */
+static bool is_too_large(bp_net *net) {
+  size_t errors = 0;
+  for (size_t i = 0; i < bp_message_count(net); i++) {
+    if (bp_message_severity(net, i) < BP_ERROR) continue;
+    if (!strstr(bp_message_text(net, i), "memory")) return false;
+    errors++;
+  }
+  return errors > 0;
+}
+
+static void derive(bp_net *net, const bp_derive_options *options) {
+  bp_derivation *derivation = bp_derive(net, options);
+  size_t size;
+  if (!derivation && bp_net_ok(net)) __builtin_trap();
+  if (!derivation) return;
+  const char *text = bp_derivation_text(derivation, &size);
+  bp_net *derived = bp_net_parse("derived.yaml", text, size, NULL);
+  if (derived && !bp_net_ok(derived) && !is_too_large(derived)) __builtin_trap();
+  bp_net_free(derived);
+  bp_derivation_free(derivation);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   const bp_load_options nowhere = {.data_root = "/nonexistent"};
@@ -43,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (!net) return 0;
   if (bp_net_ok(net)) evaluate(net, &(bp_evaluate_options){.all = true});
   if (bp_net_ok(net)) evaluate(net, NULL);
+  if (bp_net_ok(net)) derive(net, NULL); /* it may have no gradient: an error */
   if (bp_net_ok(net)) export_all(net, bp_hessian(net, NULL)); /* it may have none: an error */
   for (size_t i = 0; i < bp_message_count(net); i++)
     if (!bp_message_print(net, i, i % 2)[0]) __builtin_trap();

@@ -1,0 +1,84 @@
+/* bpgraph derive: the gradient as a net file of its own. */
+#include "command.h"
+#include "targets.h"
+
+static const struct format formats[] = {{"yaml", ".yaml"}, {"yaml", ".yml"}, {NULL, NULL}};
+
+static bool produce(const void *derivation, const char *format, bp_write *write, void *user) {
+  (void)format;
+  size_t size;
+  const char *text = bp_derivation_text(derivation, &size);
+  return write(user, text, size);
+}
+
+static enum status derive(const struct command *command, const struct arguments *arguments,
+                          const struct targets *targets) {
+  bp_net *net = load_net(arguments->operands.at[0], arguments);
+  if (!net) return fail_system("out of memory");
+  const bp_derive_options options = {.of = arguments->of,
+                                     .upstream = arguments->upstream,
+                                     .wrt = arguments->wrt,
+                                     .forward_count = arguments->forward.count,
+                                     .forward = arguments->forward.at};
+  enum status refused = targets_spare(targets, command, net);
+  bp_derivation *derivation = refused ? NULL : bp_derive(net, &options);
+  print_messages(net, 0, arguments->color);
+  enum status status = net_status(net, arguments);
+  if (refused > status) status = refused;
+  if (derivation) {
+    enum status written = targets_write(targets, produce, derivation);
+    if (written > status) status = written;
+  }
+  bp_derivation_free(derivation);
+  bp_net_free(net);
+  return status;
+}
+
+static enum status run(const struct command *command, const struct arguments *arguments) {
+  if (arguments->operands.count != 1)
+    return fail_usage(command, "one net is expected, not %zu", arguments->operands.count);
+  struct targets targets;
+  enum status status = targets_read(&targets, command, arguments, formats);
+  if (status == STATUS_FINE) status = derive(command, arguments, &targets);
+  targets_free(&targets);
+  return status;
+}
+
+#define FIELD(name) offsetof(struct arguments, name)
+
+static const struct option options[] = {
+    {"-o", "FILE", "write to FILE (standard output otherwise); as often as wanted", OPTION_LIST,
+     FIELD(outputs)},
+    {"--set", "NAME=VALUE", "replace a start value: number, list, expression or @FILE", OPTION_LIST,
+     FIELD(sets)},
+    {"--of", "NODE", "the node to differentiate, instead of the net's output", OPTION_VALUE,
+     FIELD(of)},
+    {"--upstream", "VALUE", "dL/d(output), for an output with more than one entry", OPTION_VALUE,
+     FIELD(upstream)},
+    {"--wrt", "A,B", "whose gradients are wanted, instead of all inputs and parameters",
+     OPTION_VALUE, FIELD(wrt)},
+    {"--forward", "[NAME=]VALUE",
+     "forward mode: how the output moves when NAME moves along VALUE,\n"
+     "                       the others staying; once for each that moves; without NAME the one\n"
+     "                       that --wrt names",
+     OPTION_LIST, FIELD(forward)},
+    {"--data-root", "DIR", "folder that data files may lie in, instead of the net's own",
+     OPTION_VALUE, FIELD(data_root)},
+    {"--strict", NULL, "warnings make the exit status 1", OPTION_FLAG, FIELD(strict)},
+    {NULL, NULL, NULL, OPTION_FLAG, 0}};
+
+const struct command command_derive = {
+    "derive",
+    "NET",
+    "the gradient of a net as a net file: forward and derivative nodes\n"
+    "\n"
+    "The derived net has the nodes of NET (functions written out; without `expect`), and d_W for "
+    "every\n"
+    "W whose gradient is wanted, with what leads there.  It is evaluated, drawn and derived like\n"
+    "any other.  Its data files are found from its own folder: write it beside NET.",
+    options,
+    "  bpgraph derive net.yaml -o gradient.yaml\n"
+    "  bpgraph eval gradient.yaml --all\n"
+    "  bpgraph derive gradient.yaml --of d_W --upstream [1,0] --wrt W -o second.yaml\n"
+    "  bpgraph derive net.yaml --forward x=[1,0] -o moves.yaml\n",
+    run};
