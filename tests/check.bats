@@ -183,6 +183,48 @@ NET
   [ "$(cat mine.json)" = '{"x": -4}' ]
 }
 
+@test "--mutants lists what would go unnoticed; with --strict that is 1" {
+  cat >weak.yaml <<'NET'
+bpgraph: 1
+inputs: {x: 1, w: 3}
+nodes: {f: w * x ** 2}
+expect: {points: {keep: [x]}, gradients: {x: 2 * w * x}}
+NET
+  run -0 bpgraph check weak.yaml --mutants
+  [[ $output == *'survives  gradient x  weak.yaml:4:43'* ]]
+  [[ $output == *'mutant     2 * w for 2 * w * x'*'told apart points without keep'* ]]
+  run -1 bpgraph check weak.yaml --mutants --strict
+  sed -i 's/ points: {keep: .x.},//' weak.yaml
+  run -0 bpgraph check weak.yaml --mutants --strict
+  [[ $output =~ 'formulas: '([0-9]+)' of '([0-9]+)' noticed' ]]
+  [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]
+}
+
+@test "--mutants: indices are not altered, and what is the same is none" {
+  cat >index.yaml <<'NET'
+bpgraph: 1
+inputs: {x: [1, 2, 3]}
+constants: {i: [2, 0], I: {eye: 2}}
+nodes: {y: "x[i]", f: sum(y ** 2)}
+expect: {gradients: {y: 2 * (I @ y), x: "scatter_add(grad(y), i, size=3)"}}
+NET
+  run -0 bpgraph check index.yaml --mutants --strict
+  [[ $output == *'mutants of the formulas: '* ]]
+  [[ $output != *'formulas: 0 of'* ]]
+}
+
+@test "--gradients: a JSON file of one's own is judged, at its lines" {
+  printf '{"x": -4, "y": -4,\n "z": 4}\n' >mine.json
+  run -1 bpgraph check right.yaml --gradients mine.json
+  [[ $output == *'claims: mine.json'* ]]
+  [[ $output == *'WRONG  gradient  z  mine.json:2:7'* ]]
+  [[ $output == *'right  gradient  y'* ]]
+  echo '{"x": -4, "nobody": 1}' >mine.json
+  run -2 bpgraph check right.yaml --gradients mine.json
+  [[ $output == *nobody* ]]
+  run -2 bpgraph check right.yaml --gradients missing.json
+}
+
 @test "without a net: exit 2" {
   run -2 bpgraph check
   run -2 bpgraph check --format json

@@ -259,10 +259,14 @@ def main():
         check_hooks(program, folder)
     examples = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "examples").glob("*.yaml"))]
     small = [path for path in examples if Path(path).name not in LARGE]
+    check_formats(program, ROOT, "wrong derivations", "tests/wrong")
     large = sorted(set(examples) - set(small))
     for tree in [check_formats(program, ROOT, "examples", "--mutants", *small),
                  check_formats(program, ROOT, "large examples", "--numeric", "none", *large)]:
         expect("examples: wrong ones", [], [net["net"] for net in tree["nets"] if net["status"] != "ok"])
+        for net in tree["nets"]:
+            noticed = [not mutant["survived"] for mutant in net.get("mutants", [])]
+            expect(f"{net['net']}: most mutants are noticed", True, 2 * sum(noticed) >= len(noticed))
     for fault in faults:
         print(fault.encode("utf-8", "backslashreplace").decode())
     print(f"{checked} checked, {len(faults)} wrong")

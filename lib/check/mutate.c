@@ -20,6 +20,7 @@ struct mutation {
   struct graph *graph;  /* the block's, which the altered formulas are appended to */
   struct report silent; /* for shapes that do not fit: such an alteration is none */
   VEC(struct altered) altered;
+  bool looked; /* some farther point was looked at */
 };
 
 /* ---- altering -------------------------------------------------------------------------------- */
@@ -46,7 +47,8 @@ static node_id add(struct mutation *mutation, const struct op *op, const struct 
   return id;
 }
 
-/* The formula with `by` in the place of `node`: what depends on it is built anew. */
+/* The formula with `by` in the place of `node`: what depends on it is built anew.  NODE_NONE where it
+ * cannot be, or where indices would be others: such a formula has no values at all. */
 static node_id rebuild(struct mutation *mutation, node_id root, node_id node, node_id by) {
   struct graph *graph = mutation->graph;
   node_id *now = ARENA_ARRAY(mutation->judge->arena, node_id, (size_t)root + 1);
@@ -55,14 +57,18 @@ static node_id rebuild(struct mutation *mutation, node_id root, node_id node, no
   for (node_id id = node + 1; id <= root; id++) {
     struct node old = *graph_node(graph, id);
     node_id *inputs = ARENA_ARRAY(mutation->judge->arena, node_id, old.count + 1);
-    bool changed = false;
+    bool changed = false, failed = false;
     for (unsigned k = 0; k < old.count; k++) {
-      inputs[k] = now[graph_inputs(graph, &old)[k]];
-      if (inputs[k] == NODE_NONE) changed = false;
-      if (inputs[k] == NODE_NONE) break;
-      changed = changed || inputs[k] != graph_inputs(graph, &old)[k];
+      node_id input = graph_inputs(graph, &old)[k];
+      bool altered = now[input] != input;
+      inputs[k] = now[input];
+      changed = changed || altered;
+      failed = failed || inputs[k] == NODE_NONE || (altered && graph_takes_index(graph, &old, k));
     }
-    if (changed) now[id] = add(mutation, old.op, old.attr, old.count, inputs, id);
+    if (failed)
+      now[id] = NODE_NONE;
+    else if (changed)
+      now[id] = add(mutation, old.op, old.attr, old.count, inputs, id);
   }
   return now[root];
 }
@@ -177,6 +183,7 @@ static void judge_here(struct mutation *mutation, const char *killer) {
   struct judge *judge = mutation->judge;
   struct formulas *formulas = mutation->formulas;
   if (!judge_formulas(judge, formulas)) return;
+  mutation->looked = mutation->looked || killer;
   for (size_t i = 0; i < mutation->altered.count; i++) {
     struct altered *altered = &mutation->altered.at[i];
     struct judged *judged = &judge->judged.at[altered->judged];
@@ -252,6 +259,8 @@ static void mutate_block(struct judge *judge, struct formulas *formulas) {
   if (any_survives(&mutation)) find_killers(&mutation);
   for (size_t i = 0; i < mutation.altered.count; i++) {
     const struct altered *altered = &mutation.altered.at[i];
+    /* What no point tells apart is the same formula: the transpose of diag(p), the square of 1. */
+    if (altered->survives && !altered->killer && mutation.looked) continue;
     *vec_push(judge->arena, &judge->check->mutants) =
         (struct mutant){judge->judged.at[altered->judged].judgement, altered->text,
                         altered->survives, altered->killer};
