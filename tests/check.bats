@@ -194,7 +194,7 @@ NET
   [[ $output == *'survives  gradient x  weak.yaml:4:43'* ]]
   [[ $output == *'mutant     2 * w for 2 * w * x'*'told apart points without keep'* ]]
   run -1 bpgraph check weak.yaml --mutants --strict
-  sed -i 's/ points: {keep: .x.},//' weak.yaml
+  sed -i 's/points: {keep: .x.}, //' weak.yaml
   run -0 bpgraph check weak.yaml --mutants --strict
   [[ $output =~ 'formulas: '([0-9]+)' of '([0-9]+)' noticed' ]]
   [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]
