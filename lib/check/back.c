@@ -186,6 +186,14 @@ static void connect(struct back *back, const struct region *region, double *cons
   }
 }
 
+/* The entries of the largest tensor that a step has to do with. */
+static size_t largest_of(const struct back_step *step, size_t largest) {
+  if (step->node->shape->size > largest) largest = step->node->shape->size;
+  for (unsigned k = 0; step->node->op && k < step->node->count; k++)
+    if (step->operands[k].shape->size > largest) largest = step->operands[k].shape->size;
+  return largest;
+}
+
 bool back_make(struct back *back, struct arena *arena, const struct result *result, node_id target,
                struct given top, const struct given *cuts, size_t cut_count) {
   const struct graph *graph = &result->net->graph;
@@ -214,7 +222,7 @@ bool back_make(struct back *back, struct arena *arena, const struct result *resu
     step->given = given != NULL;
     step->gradient = given ? given->gradient : NULL;
     bars[i] = step->bar;
-    if (step->node->shape->size > largest) largest = step->node->shape->size;
+    largest = largest_of(step, largest);
     *vec_push(arena, &back->steps) = step;
   }
   if (size_of(graph, target) > largest) largest = size_of(graph, target);
@@ -341,6 +349,28 @@ static bool hand_on_diagonal(struct back *back, struct back_step *step, unsigned
   return true;
 }
 
+static void transpose(const double *from, size_t n, double *to) {
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < n; j++) to[j * n + i] = from[i * n + j];
+}
+
+/* With one of the other matrices transposed that the op has on the way back. */
+static bool hand_on_transposed(struct back *back, struct back_step *step, unsigned input,
+                               unsigned other) {
+  struct call call = step->call;
+  const bool upstream = other == call.count;
+  const struct shape *shape = upstream ? step->node->shape : step->operands[other].shape;
+  if (other == input || shape->rank != 2 || shape->dim[0] != shape->dim[1] || !call.op->backward ||
+      call.scratch)
+    return false;
+  double **at = upstream ? &call.y.bar : &step->operands[other].at, *kept = *at;
+  transpose(kept, (size_t)shape->dim[0], back->spare);
+  *at = back->spare;
+  bool fine = hand_on(step, &call, input);
+  *at = kept;
+  return fine;
+}
+
 static bool hand_on_altered(struct back *back, struct back_step *step, unsigned k,
                             const struct slip *slip) {
   switch (slip->kind) {
@@ -348,6 +378,7 @@ static bool hand_on_altered(struct back *back, struct back_step *step, unsigned 
   case ALTER_PASS:
     return add_broadcast(back, step->node->shape, step->bar, step->operands[k].shape, step->to[k]);
   case ALTER_DIAGONAL: return hand_on_diagonal(back, step, k);
+  case ALTER_OPERAND: return hand_on_transposed(back, step, k, slip->other);
   case ALTER_AT_OUTPUT: return hand_on_at_output(back, step);
   case ALTER_AT_INPUT: return hand_on_at_input(step);
   default: return hand_on(step, &step->call, k);
@@ -368,7 +399,8 @@ static bool keep_slice(const struct back_step *step, const struct slip *slip) {
 static bool alter_bar(struct back_step *step, const struct slip *slip) {
   if (slip->node != step->id) return true;
   if (slip->kind == ALTER_SLICE) return keep_slice(step, slip);
-  for (size_t i = 0; slip->kind == ALTER_ONES && i < step->node->shape->size; i++) step->bar[i] = 1;
+  if (slip->kind != ALTER_ONES && slip->kind != ALTER_ZERO) return true;
+  for (size_t i = 0; i < step->node->shape->size; i++) step->bar[i] = slip->kind == ALTER_ONES;
   return true;
 }
 

@@ -23,14 +23,17 @@ enum alteration {
   ALTER_DIAGONAL,  /* of the local Jacobian there is only the diagonal */
   ALTER_AT_OUTPUT, /* the local derivative is taken at y instead of x */
   ALTER_AT_INPUT,  /* the local derivative is taken with x in the place of y */
-  ALTER_ONES,      /* at the node: its gradient is left out, as if it were 1 */
-  ALTER_SLICE      /* at the node: of its gradient, only index `index` along `axis` is there */
+  ALTER_OPERAND, /* another operand, `other`, is transposed; that after the last is the gradient */
+  ALTER_ZERO,    /* at the node: its gradient is 0 */
+  ALTER_ONES,    /* at the node: its gradient is left out, as if it were 1 */
+  ALTER_SLICE    /* at the node: of its gradient, only index `index` along `axis` is there */
 };
 
 struct slip {
   enum alteration kind;
   node_id node;
   unsigned input; /* of an edge */
+  unsigned other;
   unsigned axis;
   int64_t index;
 };
@@ -43,7 +46,7 @@ struct back {
   node_id target, top;
   VEC(struct back_step *) steps; /* from the top down */
   double *bar;                   /* the target's */
-  double *spare, *unit;          /* each as much as the largest node of the region */
+  double *spare, *unit;          /* each as large as the largest tensor that it has to do with */
   size_t work;                   /* numbers touched by a pass */
 };
 

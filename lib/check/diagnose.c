@@ -239,7 +239,9 @@ static double find_factor(const struct inquiry *inquiry, const double *flow) {
 /* Whether enough numbers speak for a factor that is not one of the common ones. */
 static bool has_evidence(const struct inquiry *inquiry, double k, const double *flow) {
   double plain = fabs(k) < 1 ? 1 / fabs(k) : fabs(k);
-  if (plain == round(plain) && plain <= 4) return true;
+  if (k == 0 || k == -1 || k == 2 || k == 0.5) return true;
+  /* The truth as a whole is easier to recognise than one path of it. */
+  if (flow == inquiry->evidence[0].truth && plain == round(plain) && plain <= 4) return true;
   size_t different = 0;
   for (size_t i = 0; i < inquiry->judged->size; i++) different += flow[i] != 0;
   return inquiry->points > 1 || different > 1;
@@ -343,7 +345,7 @@ static const char *count_text(struct inquiry *inquiry, const struct count *count
                                       [COUNT_SUM] = "sums over",
                                       [COUNT_AXIS] = "brings together",
                                       [COUNT_SPREAD] = "spreads it over",
-                                      [COUNT_CONSTANT] = "has a factor for its"};
+                                      [COUNT_CONSTANT] = "has a constant for its"};
   return format(inquiry, "%s %s %s entries", name(inquiry, owner_of(inquiry, count->node)),
                 verbs[count->kind], number(inquiry, n));
 }
@@ -692,11 +694,34 @@ static void try_edge(struct inquiry *inquiry, size_t i, unsigned k) {
   }
 }
 
+/* A matrix that is not transposed on the way back, or is where it should not be. */
+static void try_operands(struct inquiry *inquiry, size_t i, unsigned k) {
+  node_id id = back_node(inquiry->back, i);
+  const struct node *node = node_at(inquiry, id);
+  for (unsigned other = 0; other <= node->count; other++) {
+    struct slip slip = {.kind = ALTER_OPERAND, .node = id, .input = k, .other = other};
+    struct candidate *found =
+        try_one(inquiry, (struct candidate){.family = FAMILY_SLIP, .slip = slip});
+    if (!found) continue;
+    node_id matrix = other < node->count ? graph_inputs(graph_of(inquiry), node)[other] : NODE_NONE;
+    found->id = DIAGNOSIS_OPERAND_TRANSPOSED;
+    found->text =
+        matrix == NODE_NONE
+            ? format(inquiry, "%s has the transpose of grad(%s), in %s", inquiry->what,
+                     name(inquiry, owner_of(inquiry, id)), op_at(inquiry, id))
+            : format(inquiry, "%s has %s for its transpose, or the other way about, in %s",
+                     inquiry->what, name(inquiry, matrix), op_at(inquiry, id));
+  }
+}
+
 static void try_edges(struct inquiry *inquiry) {
   for (size_t i = inquiry->back->steps.count; i-- > 0;) {
     const struct node *node = node_at(inquiry, back_node(inquiry->back, i));
     for (unsigned k = 0; k < node->count; k++)
-      if (back_flows(inquiry->back, i, k)) try_edge(inquiry, i, k);
+      if (back_flows(inquiry->back, i, k)) {
+        try_edge(inquiry, i, k);
+        try_operands(inquiry, i, k);
+      }
   }
 }
 
@@ -706,36 +731,59 @@ static bool all_ones(const double *at, size_t size) {
   return i == size;
 }
 
-/* A node's gradient left out, or all but a slice of it. */
-static void try_nodes(struct inquiry *inquiry) {
+/* Takes up a slip at a node's gradient, unless it comes to the same as nothing of it (`none`). */
+static struct candidate *try_node(struct inquiry *inquiry, struct slip slip, const double *none) {
+  struct candidate candidate = {.family = FAMILY_SLIP, .slip = slip};
+  struct candidate *found = try_one(inquiry, candidate);
+  if (!found || !nearly_equal(inquiry, inquiry->made, none)) return found;
+  inquiry->candidates.count--;
+  return NULL;
+}
+
+/* A node's gradient left out, as if it were 1. */
+static void try_ones(struct inquiry *inquiry, size_t i, const double *none) {
+  node_id id = back_node(inquiry->back, i);
+  if (all_ones(back_bar(inquiry->back, i), node_at(inquiry, id)->shape->size)) return;
+  struct candidate *found = try_node(inquiry, (struct slip){.kind = ALTER_ONES, .node = id}, none);
+  if (!found) return;
+  bool rule = !inquiry->judged->claim && id == inquiry->back->top;
+  found->id = DIAGNOSIS_UPSTREAM_MISSING;
+  found->text = rule ? format(inquiry, "%s lacks upstream", inquiry->what)
+                     : format(inquiry, "%s lacks the upstream gradient grad(%s)", inquiry->what,
+                              name(inquiry, id));
+}
+
+/* All but one slice of a node's gradient left out. */
+static void try_slices(struct inquiry *inquiry, size_t i, const double *none) {
   enum { INDICES_MOST = 16 };
+  node_id id = back_node(inquiry->back, i);
+  const struct shape *shape = node_at(inquiry, id)->shape;
+  for (unsigned axis = 0; axis < shape->rank; axis++)
+    for (int64_t at = 0; at < shape->dim[axis] && at < INDICES_MOST && shape->dim[axis] > 1; at++) {
+      struct slip slip = {.kind = ALTER_SLICE, .node = id, .axis = axis, .index = at};
+      struct candidate *found = try_node(inquiry, slip, none);
+      if (!found) continue;
+      found->id = DIAGNOSIS_SUM_MISSING;
+      found->text =
+          format(inquiry, "%s has only index %d of axis %u of grad(%s): the sum over it is missing",
+                 inquiry->what, (int)at, axis, name(inquiry, id));
+    }
+}
+
+/* The gradients that the author knows: those of named nodes, and a rule's upstream. */
+static void try_nodes(struct inquiry *inquiry) {
+  static const struct slip straight = {.kind = ALTER_NOTHING, .node = NODE_NONE};
+  double *none = room_for(inquiry);
   for (size_t i = inquiry->back->steps.count; i-- > 0;) {
     node_id id = back_node(inquiry->back, i);
-    const struct shape *shape = node_at(inquiry, id)->shape;
-    const double *bar = run_bar(&inquiry->judge->result->run, id);
-    if (!node_at(inquiry, id)->name) continue; /* its author knows no such gradient */
-    if (bar && !all_ones(bar, shape->size)) {
-      struct candidate *found =
-          try_one(inquiry, (struct candidate){.family = FAMILY_SLIP,
-                                              .slip = {.kind = ALTER_ONES, .node = id}});
-      if (found) {
-        found->id = DIAGNOSIS_UPSTREAM_MISSING;
-        found->text = format(inquiry, "%s lacks the upstream gradient grad(%s)", inquiry->what,
-                             name(inquiry, id));
-      }
-    }
-    for (unsigned axis = 0; axis < shape->rank; axis++)
-      for (int64_t at = 0; at < shape->dim[axis] && at < INDICES_MOST && shape->dim[axis] > 1;
-           at++) {
-        struct slip slip = {.kind = ALTER_SLICE, .node = id, .axis = axis, .index = at};
-        struct candidate *found =
-            try_one(inquiry, (struct candidate){.family = FAMILY_SLIP, .slip = slip});
-        if (!found) continue;
-        found->id = DIAGNOSIS_SUM_MISSING;
-        found->text = format(
-            inquiry, "%s has only index %d of axis %u of grad(%s): the sum over it is missing",
-            inquiry->what, (int)at, axis, name(inquiry, id));
-      }
+    if (!node_at(inquiry, id)->name && id != inquiry->back->top) continue;
+    const struct slip zero = {.kind = ALTER_ZERO, .node = id};
+    const double *without = spend(inquiry) ? back_run(inquiry->back, &zero) : NULL;
+    if (!without) return;
+    memcpy(none, without, inquiry->judged->size * sizeof *none);
+    back_run(inquiry->back, &straight); /* what back_bar tells of */
+    try_ones(inquiry, i, none);
+    try_slices(inquiry, i, none);
   }
 }
 
@@ -868,13 +916,30 @@ static void confirm(struct inquiry *inquiry, const struct evidence *evidence) {
 
 /* ---- the region ------------------------------------------------------------------------------ */
 
+/* The gradients that the author of a number had right: the slip is below them. */
+static size_t find_right_numbers(struct inquiry *inquiry, struct given *cuts) {
+  const struct judge *judge = inquiry->judge;
+  size_t count = 0;
+  for (size_t i = 0; i < judge->judged.count; i++) {
+    const struct judged *judged = &judge->judged.at[i];
+    const struct claim *claim = judged->claim;
+    bool number = claim && claim->kind == CLAIM_GRADIENT && !claim->formula && !judged->call;
+    if (number && judged != inquiry->judged &&
+        judge->check->claims.at[judged->judgement].verdict == VERDICT_RIGHT)
+      cuts[count++] = (struct given){claim->of, run_bar(&judge->result->run, claim->of)};
+  }
+  return count;
+}
+
 /* The gradients that a formula takes as given: u of every grad(u) in it. */
 static size_t find_cuts(struct inquiry *inquiry, struct given **cuts) {
   const struct claim *claim = inquiry->judged->claim;
   const struct claims *claims = inquiry->judged->formulas->claims;
   const struct graph *graph = &claims->graph;
-  *cuts = ARENA_ARRAY(inquiry->arena, struct given, claims->stand_ins.count + 1);
+  *cuts = ARENA_ARRAY(inquiry->arena, struct given,
+                      claims->stand_ins.count + inquiry->judge->judged.count + 1);
   if (!claim) return 0;
+  if (!claim->formula) return find_right_numbers(inquiry, *cuts);
   bool *used = ARENA_ARRAY(inquiry->arena, bool, (size_t)claim->claimed + 1);
   size_t count = 0;
   used[claim->claimed] = true;
@@ -944,6 +1009,7 @@ static const char *what_is_claimed(struct inquiry *inquiry) {
   case CLAIM_JACOBIAN:
     return slash ? format(inquiry, "d%.*s/d%s", (int)(slash - subject), subject, slash + 1)
                  : subject;
+  case CLAIM_HESSIAN: return format(inquiry, "the Hessian by %s", subject);
   default: return subject;
   }
 }

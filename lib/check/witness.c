@@ -114,9 +114,7 @@ static bool is_gradient(const struct judged *judged) {
 
 bool witness_accepts(struct judge *judge, const struct judged *judged, const struct sides *sides) {
   enum { ENTRIES_MOST = 1000 };
-  if (!is_gradient(judged) || !judge->result->undefined.count ||
-      judge->options->numeric == NUMERIC_NONE)
-    return false;
+  if (!is_gradient(judged) || !judge->result->undefined.count) return false;
   struct differences differences;
   node_id root = judged->claim->of;
   size_t looked = 0;

@@ -250,6 +250,16 @@ static void test_a_functions_own_rule_is_held_against_its_body(void **state) {
   assert_string_equal(claim("half/a")->kind, "function");
 }
 
+static void test_a_rule_without_its_upstream_is_named(void **state) {
+  (void)state;
+  judge("bpgraph: 1\ninputs: {x: [1, 2]}\n"
+        "functions:\n"
+        "  swish:\n    inputs: [z]\n    nodes: {s: sigmoid(z)}\n    output: z * s\n"
+        "    backward: {z: s + z * s * (1 - s)}\n"
+        "nodes: {h: swish(x), L: sum(h ** 2)}\n");
+  assert_true(says("swish/z", "upstream-missing"));
+}
+
 static void test_a_functions_claims_are_judged_at_every_call(void **state) {
   (void)state;
   judge("bpgraph: 1\ninputs: {x: [1, 2]}\n"
@@ -311,7 +321,8 @@ static void test_each_slip_is_named(void **state) {
                {"w: 'X.T @ grad(z)'", "w", "path-missing"},
                {"w: 'X.T @ grad(z) + c * w'", "w", "factor"},
                {"w: 'X.T @ grad(z) - 2 * c * w'", "w", "sign"},
-               {"w: '2 * c * w'", "w", "overwritten"},
+               {"w: '2 * c * w'", "w", "path-missing"},
+               {"w: 'X.T @ grad(z)'", "w", "overwritten"},
                {"b: 'grad(z)[0]'", "b", "sum-missing"},
                {"w: 'sum(X.T @ grad(z) + 2 * c * w)'", "w", "sum-extra"}};
   for (size_t i = 0; i < COUNT_OF(slips); i++) {
@@ -344,6 +355,14 @@ static void test_a_local_derivative_at_the_wrong_place_is_named(void **state) {
   assert_true(says("x", "local-at-output"));
   assert_int_equal(check.claims.at[1].verdict, VERDICT_WRONG);
   assert_string_equal(check.claims.at[1].diagnosis.at[0].id, "local-at-input");
+}
+
+static void test_an_operand_not_transposed_is_named(void **state) {
+  (void)state;
+  judge("bpgraph: 1\ninputs: {x: [[1, 2], [-0.5, 0.3], [0.7, -1]]}\n"
+        "parameters: {W: [[0.2, -0.4], [0.6, 1]]}\nnodes: {y: x @ W, L: sum(y ** 2)}\n"
+        "expect: {gradients: {x: grad(y) @ W}}\n");
+  assert_true(says("x", "operand-transposed"));
 }
 
 static void test_diagonals_and_single_entries_are_named(void **state) {
@@ -504,12 +523,14 @@ int main(void) {
       TEST(test_a_formula_that_cannot_be_computed_is_an_error),
       TEST(test_every_kind_of_claim_is_judged),
       TEST(test_a_functions_own_rule_is_held_against_its_body),
+      TEST(test_a_rule_without_its_upstream_is_named),
       TEST(test_a_functions_claims_are_judged_at_every_call),
       TEST(test_at_a_kink_both_sides_and_all_between_are_right),
       TEST(test_each_slip_is_named),
       TEST(test_a_path_is_named_by_its_nodes),
       TEST(test_transposes_and_other_orders_of_axes_are_named),
       TEST(test_a_local_derivative_at_the_wrong_place_is_named),
+      TEST(test_an_operand_not_transposed_is_named),
       TEST(test_diagonals_and_single_entries_are_named),
       TEST(test_without_a_match_nothing_is_said),
       TEST(test_numbers_that_follow_from_wrong_numbers_are_inherited),
