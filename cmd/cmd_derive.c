@@ -47,8 +47,8 @@ static enum status run(const struct command *command, const struct arguments *ar
 #define FIELD(name) offsetof(struct arguments, name)
 
 static const struct option options[] = {
-    {"-o", "FILE", "write to FILE (standard output otherwise); as often as wanted", OPTION_LIST,
-     FIELD(outputs)},
+    {"-o", "FILE", "write to FILE, a .yaml (standard output otherwise); as often as wanted",
+     OPTION_LIST, FIELD(outputs)},
     {"--set", "NAME=VALUE", "replace a start value: number, list, expression or @FILE", OPTION_LIST,
      FIELD(sets)},
     {"--of", "NODE", "the node to differentiate, instead of the net's output", OPTION_VALUE,
@@ -57,10 +57,9 @@ static const struct option options[] = {
      FIELD(upstream)},
     {"--wrt", "A,B", "whose gradients are wanted, instead of all inputs and parameters",
      OPTION_VALUE, FIELD(wrt)},
-    {"--forward", "[NAME=]VALUE",
-     "forward mode: how the output moves when NAME moves along VALUE,\n"
-     "                       the others staying; once for each that moves; without NAME the one\n"
-     "                       that --wrt names",
+    {"--forward", "X=VALUE",
+     "forward mode: how the output moves when X moves along VALUE; once for each\n"
+     "                       that moves; VALUE alone for the node that --wrt names",
      OPTION_LIST, FIELD(forward)},
     {"--data-root", "DIR", "folder that data files may lie in, instead of the net's own",
      OPTION_VALUE, FIELD(data_root)},

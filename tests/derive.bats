@@ -110,6 +110,49 @@ same() { diff <(printf '%s\n' "${@:2}") <(printf '%s\n' "$1"); }
   "$BPGRAPH" derive net.yaml | grep -qx '  d_x: 12 \* x \*\* 2  # dg/dx'
 }
 
+# Of each net of one node, the line of d_x, as a person would write it by hand; y_1 is the first part of
+# y, which becomes a node of its own where the derivative has it too.
+@test "one-liners: what a person would write" {
+  while IFS='|' read -r start expression expected; do
+    net "inputs: {x: $start}" 'constants: {c: 3, v: [1, 2], A: [[1, 2], [3, 4]]}' 'nodes:' \
+      "  y: $expression" 'output: y'
+    line=$(derivatives net.yaml --wrt x | grep '^  d_x: ' | sed 's/^  d_x: //;s/  *# .*//')
+    [ "$line" = "$expected" ] || { echo "$expression: $line, not $expected"; return 1; }
+  done <<'TABLE'
+2|x * x|2 * x
+2|x ** 3|3 * x ** 2
+2|x ** 1 + x ** 0|1
+2|c * x * 4|4 * c
+2|-(-x)|1
+2|-(-(-(x * c)))|-c
+2|x - x * 1|0
+2|x + x + x|3
+2|x / 4 + x / 4|1 / 2
+2|2 * x / 6|1 / 3
+2|c / x|-y / x
+2|exp(2 * x)|2 * y
+2|sin(x) * 0|0
+2|1 / x|-y / x
+2|floor(x) + c * x|c
+[1, 2]|sum(x)|ones_like(x)
+[1, 2]|sum(x) * 0|zeros_like(x)
+[1, 2]|sum(x * v) * 2|2 * v
+[1, 2]|mean(x)|broadcast_to(1 / 2, shape=[2])
+[1, 2]|mean(x ** 2)|x
+[1, 2]|sum((x - v) ** 2) / 2|y_1
+[1, 2]|v @ x|v
+[1, 2]|x @ A @ x|y_1 + A @ x
+[1, 2]|x[0] * c|scatter_add(c, 0, size=2)
+[1, 2]|sum(where(x > 1, x, 0))|where(y_1, 1, 0)
+[[1, 2], [3, 4]]|sum(x.T.T * A)|A
+[[1, 2], [3, 4]]|sum(x.T * A)|A.T
+[[1, 2], [3, 4]]|sum((A @ x.T) * A)|A.T @ A
+[[1, 2], [3, 4]]|sum(x.T @ v * v)|outer(v, v)
+[[1, 2], [3, 4]]|sum(reshape(x, shape=[4])) * c|broadcast_to(c, shape=[2, 2])
+[[1, 2], [3, 4]]|sum(sum(x, axis=0) * v)|broadcast_to(v, shape=[2, 2])
+TABLE
+}
+
 # ---- start values and names ----------------------------------------------------------------------
 
 @test "start values are kept as written: sources, domains, comments" {

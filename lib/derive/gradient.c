@@ -113,10 +113,12 @@ static enum derived derive_edge(struct derivation *d, node_id id, unsigned input
                                 node_id *gradient) {
   size_t count;
   const struct derivative *given = graph_derivatives(d->graph, id, &count);
-  if (!given) return derive_input(d->rules, id, input, d->bar[id - d->first], gradient);
+  node_id upstream = d->bar[id - d->first];
+  if (d->simplifier) upstream = simplify_hide(d->simplifier, upstream);
+  if (!given) return derive_input(d->rules, id, input, upstream, gradient);
   for (; count--; given++) {
     if (given->input != input) continue;
-    *gradient = copy_derivative(d, given, d->bar[id - d->first]);
+    *gradient = copy_derivative(d, given, upstream);
     return *gradient == NODE_NONE ? DERIVED_FAILED : DERIVED_NODE;
   }
   return DERIVED_NOTHING;

@@ -507,7 +507,8 @@ static node_id sum_to(struct simplifier *s, node_id x, const struct shape *shape
   if (shape_of(s, x) == shape) return x;
   struct scaled r = split(s, x);
   if (r.base == NODE_NONE && is_whole((double)shape_of(s, x)->size) && shape->size) {
-    r.number *= (double)(shape_of(s, x)->size / shape->size);
+    const size_t summed = shape_of(s, x)->size / shape->size;
+    r.number *= (double)summed;
     r.shape = shape;
     return compose(s, r);
   }
@@ -548,6 +549,8 @@ static node_id reshape(struct simplifier *s, node_id x, const struct node *like)
     r.shape = shape;
     return compose(s, r);
   }
+  if (algebra_of(s, x) == ALGEBRA_BROADCAST_TO && !shape_of(s, input_of(s, x, 0))->rank)
+    return repeat(s, input_of(s, x, 0), shape);
   if (algebra_of(s, x) == ALGEBRA_SUM_TO && is_widened(shape_of(s, x), shape))
     return sum_to(s, input_of(s, x, 0), shape);
   if (loses_axes(s, x, shape, &count, axes))
@@ -565,7 +568,11 @@ static node_id choose(struct simplifier *s, const node_id *inputs, const struct 
   double condition;
   if (is_number(s, inputs[0], &condition))
     return repeat(s, inputs[condition != 0 ? 1 : 2], like->shape);
-  return intern(s, like->op, like->attr, 3, inputs);
+  /* Numbers need not be repeated where the condition has the whole shape. */
+  node_id stripped[3] = {inputs[0], inputs[1], inputs[2]};
+  for (unsigned k = 1; k <= 2 && shape_of(s, inputs[0]) == like->shape; k++)
+    stripped[k] = strip(s, inputs[k], inputs[0], like->shape);
+  return intern(s, like->op, like->attr, 3, stripped);
 }
 
 /* An op on numbers alone, computed. */
@@ -648,7 +655,7 @@ static bool is_function(const struct simplifier *s, const struct op *op) {
 
 static node_id represent(struct simplifier *s, node_id id) {
   enum { FEW = 8 };
-  node_id few[FEW], *inputs = few;
+  node_id few[FEW] = {0}, *inputs = few;
   const struct node node = *node_at(s, id);
   if (!node.op) return represent_start(s, id);
   if (node.count > FEW) inputs = ARENA_ARRAY(s->graph->arena, node_id, node.count);
@@ -706,6 +713,15 @@ void simplifier_init(struct simplifier *s, struct graph *graph, const struct voc
   text_init(&s->key, graph->arena, NULL, NULL);
   for (const struct op *op = op_next(NULL); op; op = op_next(op))
     if (op->algebra && !s->ops[op->algebra]) s->ops[op->algebra] = op;
+}
+
+node_id simplify_hide(struct simplifier *s, node_id id) {
+  double number;
+  if (!is_literal(s, id, &number)) return id;
+  const struct node node = *node_at(s, id);
+  node_id hidden = graph_start(s->graph, ROLE_CONSTANT, node.shape, node.value, node.mark);
+  set_same(s, hidden, id);
+  return hidden;
 }
 
 node_id simplify_sum(struct simplifier *s, node_id a, node_id b) { return combine(s, a, b, 1); }

@@ -42,6 +42,10 @@ bool is_short(const struct simplifier *s, node_id id);
  * itself where there is no other. */
 node_id simplify_made_of(struct simplifier *s, node_id id);
 
+/* A node with this representative, which rules do not take for a number to compute with: 1 / 3 is not
+ * 0.3333333333333333. */
+node_id simplify_hide(struct simplifier *s, node_id id);
+
 /* Whether a representative is zero everywhere. */
 bool is_zero(const struct simplifier *s, node_id id);
 

@@ -84,7 +84,9 @@ static bool want(struct derivation *d, node_id node, node_id derivative) {
   double number = 0;
   bool filled = derivative == NODE_NONE || is_number(s, derivative, &number);
   bool tensor = graph_node(&d->graph, node)->shape->rank > 0;
-  if (derivative == NODE_NONE || (filled && tensor && (number == 0 || number == 1)))
+  if (derivative == NODE_NONE && !tensor)
+    derivative = simplify(s, graph_literal(&d->graph, 0, graph_node(&d->graph, node)->mark));
+  else if (derivative == NODE_NONE || (filled && tensor && (number == 0 || number == 1)))
     derivative = make_filled(s, simplify(s, node), number == 1);
   *vec_push(d->arena, &d->wanted) = (struct quantity){node, derivative};
   return derivative != NODE_NONE;
@@ -198,6 +200,17 @@ static void keep_named(struct derivation *d, const struct gradients *first) {
   d->simplifier.kept_end = d->graph.nodes.count;
 }
 
+/* The rules themselves are differentiated, by what comes from above. */
+static bool check_twice(const struct derivation *d, const struct gradients *first) {
+  for (node_id id = first->first; id < first->end; id++) {
+    const struct node *node = graph_node(&d->graph, id);
+    if (gradient_of(first, id) == NODE_NONE || !node->op || !node->op->once) continue;
+    report_add(d->net->report, node->mark, BP(ONCE), node->op->name);
+    return false;
+  }
+  return true;
+}
+
 /* A derivative along directions by two sweeps backward.  The first, from a stand-in u for what
  * comes from above, gives u J, which is linear in u; the derivative of (u J) . v by u is J v, and
  * that by the gradient of any node is how that node moves.  Nothing of u is left in it. */
@@ -221,6 +234,7 @@ static bool derive_forward(struct derivation *d, const struct result *asked) {
     else
       *vec_push(d->arena, &seeds) = (struct seed){gradient, given->derivative};
   }
+  if (!check_twice(d, &first)) return false;
   keep_named(d, &first);
   if (!derive_gradients(rules, &d->simplifier, seeds.count, seeds.at, 1, &u, &second)) return false;
   keep_moves(d, &first, &second);

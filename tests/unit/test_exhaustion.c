@@ -190,8 +190,19 @@ static void export_matrices(bp_matrices *matrices, struct outcome *out) {
   bp_matrices_free(matrices);
 }
 
-/* Jacobians by rows and by columns; a Hessian, and one times a vector. */
+static void derive(bp_net *net, const bp_derive_options *options, struct outcome *out) {
+  bp_derivation *derivation = bp_derive(net, options);
+  size_t size = 0;
+  if (!derivation) out->evaluated = false;
+  if (derivation && strlen(bp_derivation_text(derivation, &size)) == size) out->exported += size;
+  bp_derivation_free(derivation);
+}
+
+/* Jacobians by rows and by columns; a Hessian, and one times a vector; derived nets. */
 static void differentiate(bp_net *net, struct outcome *out) {
+  static const char *const direction = "x=[[1, 2, 3], [4, 5, 6]]";
+  derive(net, NULL, out);
+  derive(net, &(bp_derive_options){.forward_count = 1, .forward = &direction}, out);
   export_matrices(bp_jacobian(net, &(bp_jacobian_options){.of = "y", .wrt = "x"}), out);
   export_matrices(bp_jacobian(net, &(bp_jacobian_options){.of = "y", .wrt = "k"}), out);
   export_matrices(bp_hessian(net, &(bp_hessian_options){.wrt = "x,W"}), out);
