@@ -259,7 +259,8 @@ def main():
         check_hooks(program, folder)
     examples = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "examples").glob("*.yaml"))]
     small = [path for path in examples if Path(path).name not in LARGE]
-    check_formats(program, ROOT, "wrong derivations", "tests/wrong")
+    check_formats(program, ROOT, "wrong derivations", "--mutants", "tests/wrong")
+    check_formats(program, ROOT, "right derivations", "--mutants", "tests/right")
     large = sorted(set(examples) - set(small))
     for tree in [check_formats(program, ROOT, "examples", "--mutants", *small),
                  check_formats(program, ROOT, "large examples", "--numeric", "none", *large)]:

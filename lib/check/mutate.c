@@ -247,6 +247,7 @@ static void mutate_block(struct judge *judge, struct formulas *formulas) {
   struct mutation mutation = {.judge = judge, .formulas = formulas};
   mutation.graph = (struct graph *)&formulas->claims->graph;
   report_init(&mutation.silent, judge->arena);
+  memcpy(&mutation.silent.sources, &judge->net->report->sources, sizeof mutation.silent.sources);
   for (size_t i = 0; i < judge->judged.count; i++) {
     const struct judged *judged = &judge->judged.at[i];
     const struct judgement *judgement = &judge->check->claims.at[judged->judgement];

@@ -27,6 +27,17 @@ static void evaluate(bp_net *net, const bp_evaluate_options *options) {
   bp_result_free(result);
 }
 
+static void check(bp_net *net, const bp_check_options *options) {
+  bp_check *check = bp_check_net(net, options);
+  if (!check || bp_check_valid(check) != bp_net_ok(net)) __builtin_trap();
+  const bp_check *const all[] = {check};
+  for (size_t i = 0; bp_check_format_name(i); i++) {
+    size_t size = 0;
+    if (!bp_check_export(all, 1, bp_check_format_name(i), drop, &size) || !size) __builtin_trap();
+  }
+  bp_check_free(check);
+}
+
 static void export_all(bp_net *net, bp_matrices *matrices) {
   static const char *const formats[] = {"text", "json", "npz"};
   for (size_t i = 0; matrices && i < sizeof formats / sizeof *formats; i++) {
@@ -67,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (!net) return 0;
   if (bp_net_ok(net)) evaluate(net, &(bp_evaluate_options){.all = true});
   if (bp_net_ok(net)) evaluate(net, NULL);
+  check(net, &(bp_check_options){.points = &(size_t){2}, .mutants = true});
   if (bp_net_ok(net)) derive(net, NULL); /* it may have no gradient: an error */
   if (bp_net_ok(net)) export_all(net, bp_hessian(net, NULL)); /* it may have none: an error */
   for (size_t i = 0; i < bp_message_count(net); i++)
