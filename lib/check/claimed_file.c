@@ -97,7 +97,7 @@ static bool find_missing(struct claimed_file *file, const char *path) {
   return false;
 }
 
-const struct claims *judge_claimed_file(struct judge *judge, const char *path) {
+struct claims *judge_claimed_file(struct judge *judge, const char *path) {
   struct net *net = judge->net;
   path = arena_copy(net->arena, path, strlen(path));
   const struct source *source = report_source(net->report, "--gradients", path, strlen(path));

@@ -14,6 +14,8 @@ struct group {
 };
 #define NO_POINT SIZE_MAX
 
+enum { NO_DECIMALS = 127 };
+
 /* A block's formulas, ready to be run at the net's point. */
 struct formulas {
   const struct claims *claims;
@@ -87,7 +89,18 @@ static inline double side(const struct sides *sides, size_t index) {
 }
 
 /* Reads a file of gradients, name -> tensor, as a block of claims.  NULL after a report. */
-const struct claims *judge_claimed_file(struct judge *judge, const char *path);
+struct claims *judge_claimed_file(struct judge *judge, const char *path);
+
+/* Makes everything that is judged: the net's claims, those of options->gradients, and the functions'
+ * rules.  The net has been evaluated. */
+void judge_prepare(struct judge *judge);
+
+/* Whether claims of this kind are about gradients of the output. */
+bool judge_needs_gradient(enum claim_kind kind);
+
+struct judgement *judge_judgement(struct judge *judge, const struct judged *judged);
+const struct shape *judge_shape(const struct judge *judge, node_id id);
+bool judge_all_finite(const double *at, size_t size);
 
 /* A node's name; lives as long as the check. */
 const char *judge_name(const struct judge *judge, node_id id);

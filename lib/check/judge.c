@@ -1,0 +1,162 @@
+#include "check/judge.h"
+
+#include <math.h>
+#include <string.h>
+
+const struct points no_points = {.count = 0};
+
+const char *judge_name(const struct judge *judge, node_id id) {
+  struct text text;
+  text_init(&text, judge->arena, NULL, NULL);
+  graph_print_name(&judge->net->graph, id, &text);
+  return text_string(&text);
+}
+
+bool judge_all_finite(const double *at, size_t size) {
+  for (size_t i = 0; at && i < size; i++)
+    if (!isfinite(at[i])) return false;
+  return true;
+}
+
+const struct shape *judge_shape(const struct judge *judge, node_id id) {
+  return graph_node(&judge->net->graph, id)->shape;
+}
+
+struct judgement *judge_judgement(struct judge *judge, const struct judged *judged) {
+  return &judge->check->claims.at[judged->judgement];
+}
+
+/* ---- a point ------------------------------------------------------------------------------- */
+
+bool judge_move(struct judge *judge, const struct points *points, size_t number, size_t attempt) {
+  struct result *result = judge->result;
+  points_move(result, points, number, attempt);
+  if (!run_forward(&result->run)) return false;
+  if (result->gradients && !run_backward(&result->run, result->upstream)) return false;
+  node_id output = result->plan.output;
+  return judge_all_finite(run_value(&result->run, output), judge_shape(judge, output)->size);
+}
+
+bool judge_formulas(struct judge *judge, struct formulas *formulas) {
+  (void)judge;
+  if (!formulas->claims->at.count) return true; /* the functions' rules */
+  run_restart(&formulas->run);                  /* scalars are copied */
+  return run_forward(&formulas->run);
+}
+
+bool judge_move_to(struct judge *judge, const struct judged *judged, size_t number) {
+  const struct group *group = judged->formulas->group;
+  size_t attempt = number ? group->attempts[number] : 0;
+  return attempt != NO_POINT && judge_move(judge, group->points, number, attempt) &&
+         judge_formulas(judge, judged->formulas);
+}
+
+/* ---- two sides ----------------------------------------------------------------------------- */
+
+static void copy(double *to, const double *from, size_t size) {
+  if (from)
+    memcpy(to, from, size * sizeof *to);
+  else
+    memset(to, 0, size * sizeof *to);
+}
+
+static void copy_local(struct back *local, double *to, size_t size) {
+  static const struct slip none = {.kind = ALTER_NOTHING, .node = NODE_NONE};
+  if (local) back_refresh(local);
+  copy(to, local ? back_run(local, &none) : NULL, size);
+}
+
+/* What reaches a node through one of its users. */
+static void add_contributions(struct judge *judge, const struct claim *claim, double *to) {
+  const struct graph *graph = &judge->net->graph;
+  size_t size = judge_shape(judge, claim->of)->size;
+  double *part = arena_resize(judge->arena, NULL, (size + 1) * sizeof *part);
+  memset(to, 0, size * sizeof *to);
+  for (node_id id = claim->of + 1; id <= claim->by; id++) {
+    const struct node *node = graph_node(graph, id);
+    if (!node->op || !net_belongs(graph, id, claim->by)) continue;
+    for (unsigned k = 0; k < node->count; k++) {
+      if (graph_inputs(graph, node)[k] != claim->of || !result_has_edge(judge->result, id, k))
+        continue;
+      result_contribution(judge->result, id, k, false, part);
+      for (size_t i = 0; i < size; i++) to[i] += part[i];
+    }
+  }
+  arena_release(judge->arena, part);
+}
+
+/* At the net's point, which its run has to be moved to. */
+static void fill_matrix(struct judge *judge, struct judged *judged) {
+  const struct net *net = judge->net;
+  for (size_t i = 0; i < net->definitions.count; i++) {
+    const struct definition *definition = &net->definitions.at[i];
+    if (definition->section == SECTION_NODES) continue;
+    double *to = jacobian_start(judged->jacobian, definition->node);
+    const double *from = run_value(&judge->result->run, definition->node);
+    if (to && from) copy(to, from, judge_shape(judge, definition->node)->size);
+  }
+  if (jacobian_compute(judged->jacobian, judged->truth)) return;
+  for (size_t i = 0; i < judged->size; i++) judged->truth[i] = NAN;
+}
+
+static void fill_truth(struct judge *judge, struct judged *judged) {
+  const struct claim *claim = judged->claim;
+  const struct run *run = &judge->result->run;
+  const struct call_site *call = judged->call;
+  switch (claim->kind) {
+  case CLAIM_VALUE: copy(judged->truth, run_value(run, claim->of), judged->size); break;
+  case CLAIM_GRADIENT:
+    if (!call)
+      copy(judged->truth, run_bar(run, claim->of), judged->size);
+    else if (claim->of == call->output || claim->of == call->body)
+      copy(judged->truth, run_bar(run, call->output), judged->size);
+    else
+      copy_local(judged->local, judged->truth, judged->size);
+    break;
+  case CLAIM_CONTRIBUTION: add_contributions(judge, claim, judged->truth); break;
+  case CLAIM_JACOBIAN:
+  case CLAIM_HESSIAN: fill_matrix(judge, judged); break;
+  default: break;
+  }
+}
+
+/* A rule's side is what it hands down; the truth is the derivative of the body. */
+static struct sides rule_sides(struct judge *judge, struct judged *judged) {
+  const struct call_site *call = judged->call;
+  result_contribution(judge->result, call->output, judged->rule_input + 1, false,
+                      judged->claimed_room);
+  if (call->locals[judged->rule_input] == call->body)
+    copy(judged->truth, run_bar(&judge->result->run, call->output), judged->size);
+  else
+    copy_local(judged->local, judged->truth, judged->size);
+  return (struct sides){judged->claimed_room, judged->truth, false};
+}
+
+struct sides judge_sides(struct judge *judge, struct judged *judged) {
+  if (!judged->claim) return rule_sides(judge, judged);
+  fill_truth(judge, judged);
+  const struct run *run = &judged->formulas->run;
+  const struct shape *shape = graph_node(run->plan->graph, judged->claim->claimed)->shape;
+  return (struct sides){run_value(run, judged->claim->claimed), judged->truth, !shape->rank};
+}
+
+/* ---- how far off ------------------------------------------------------------------------------- */
+
+/* Half a unit of the last digit written. */
+static double half_unit(int decimals) {
+  double half = 0.5;
+  for (; decimals > 0; decimals--) half /= 10;
+  for (; decimals < 0; decimals++) half *= 10;
+  return half;
+}
+
+double judge_room(const struct judged *judged, double claimed, double truth, size_t index) {
+  double larger = fabs(claimed) > fabs(truth) ? fabs(claimed) : fabs(truth);
+  if (judged->decimals && judged->decimals[index] != NO_DECIMALS)
+    return half_unit(judged->decimals[index]) * (1 + 1e-9) + 1e-15 * larger;
+  return judged->atol + judged->rtol * larger;
+}
+
+bool judge_is_wrong(const struct judged *judged, double claimed, double truth, size_t index) {
+  return claimed != truth && !(fabs(claimed - truth) <= judge_room(judged, claimed, truth, index));
+}
