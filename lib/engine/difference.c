@@ -403,14 +403,31 @@ static void report_progress(const struct differences *d, size_t done, size_t tot
   if (d->progress && (done % SELDOM == 0 || done == total)) d->progress(d->context, done, total);
 }
 
+double differences_work(struct differences *d, node_id root) {
+  const size_t size = perturb_shape(d->perturb, root)->size;
+  if (size == 0) return 0;
+  perturb_entry(d->perturb, root, size / 2);
+  return 2 * perturb_work(d->perturb);
+}
+
+/* How many entries the limits allow. */
+static size_t count_entries(struct differences *d, const struct tensor_check *check) {
+  const size_t size = perturb_shape(d->perturb, check->root)->size;
+  const size_t most = size < check->limit ? size : check->limit;
+  const double one = check->work > 0 ? differences_work(d, check->root) : 0;
+  if (!(one * (double)most > check->work)) return most;
+  const size_t affordable = (size_t)(check->work / one);
+  return affordable > 0 ? affordable : 1;
+}
+
 void difference_tensor(struct differences *d, const struct tensor_check *check,
                        struct tensor_summary *summary) {
   struct tally tally = {.summary = summary};
   *summary = (struct tensor_summary){.worst = SIZE_MAX};
   summary->difference = (struct difference){.kink = NODE_NONE};
   summary->entries = perturb_shape(d->perturb, check->root)->size;
-  const bool all = summary->entries <= check->limit;
-  const size_t n = all ? summary->entries : check->limit;
+  const size_t n = count_entries(d, check);
+  const bool all = n == summary->entries;
   if (!all) data_uniform(d->draws, n, check->seed, 0, 1);
   for (size_t i = 0; i < n; i++) {
     check_entry(d, check, pick_entry(d, summary->entries, i, n), &tally);

@@ -60,8 +60,9 @@ struct difference {
   node_id kink; /* DIFFERENCE_KINK: the first node whose branch changes; else NODE_NONE */
 };
 
+/* differences_make sets the defaults; change them after it. */
 struct difference_options {
-  double atol, rtol; /* 0 and 0: 1e-9 and 1e-6 */
+  double atol, rtol; /* 1e-9 and 1e-6 */
   bool ridders;      /* do without the plain central difference */
 };
 
@@ -104,6 +105,7 @@ struct tensor_check {
   node_id root;
   const double *claimed; /* the gradient, of the root's shape */
   size_t limit;          /* so many entries at most; see differences_share */
+  double work;           /* and so much work at most, but one entry; 0: whatever it takes */
   uint64_t seed;         /* of the sample and the directions */
 };
 
@@ -120,13 +122,19 @@ struct tensor_summary {
   double largest; /* the largest |claimed - value| of all that is finite */
 };
 
+/* What a net's check may cost by default: so many entries in all, and so much work, which is about
+ * the numbers computed: some ten seconds. */
 enum { DIFFERENCE_LIMIT = 20000, DIFFERENCE_DIRECTIONS = 2 };
+#define DIFFERENCE_WORK 4e9
 
-/* Judges a node's gradient: all entries where that are not more than the limit; else a sample (one
- * entry, drawn, of each of `limit` equal stretches) and DIFFERENCE_DIRECTIONS random directions,
+/* Judges a node's gradient: all entries where that are not more than the limits allow; else a sample (one
+ * entry, drawn, of each of as many equal stretches) and DIFFERENCE_DIRECTIONS random directions,
  * which no wrong entry escapes.  Drawn numbers are the same on every machine. */
 void difference_tensor(struct differences *differences, const struct tensor_check *check,
                        struct tensor_summary *out);
+
+/* About how much work it is to judge an entry of a node, as a plain central difference. */
+double differences_work(struct differences *differences, node_id root);
 
 /* How many entries of each of `count` tensors to check, so that they are `limit` in all: all of the
  * small ones, and equally many of the others. */

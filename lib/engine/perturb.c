@@ -930,6 +930,30 @@ size_t perturb_reach(const struct perturb *p) {
   return reach;
 }
 
+/* A product of two tensors has about sqrt(|a| |b| |y|) terms: as many as a matrix product has.  Where
+ * all of the result depends on all of an input, it is taken for the likes of an inverse. */
+static double work_of(const struct moved *m) {
+  const struct kernel *kernel = m->kernel;
+  const double y = (double)m->shape->size;
+  if (!kernel || kernel->mapped) return y;
+  double work = y, product = y;
+  for (unsigned k = 0; k < kernel->whole.count; k++) {
+    const double size = (double)kernel->inputs[k].shape->size;
+    work += size;
+    if (k < 2) product *= size;
+  }
+  const struct op_parts *parts = kernel->whole.op->parts;
+  if (!parts) return work + sqrt(y) * (double)kernel->inputs[0].shape->size;
+  return parts->meet && kernel->whole.count > 1 ? work + sqrt(product) : work;
+}
+
+double perturb_work(const struct perturb *p) {
+  double work = 0;
+  for (size_t i = 0; p->root != STILL_NODE && i < p->active.count; i++)
+    work += work_of(&p->moved.at[p->active.at[i]]);
+  return work;
+}
+
 /* ---- moving ------------------------------------------------------------------------------ */
 
 static void move_by_map(const struct perturb *p, const struct moved *m) {

@@ -52,6 +52,10 @@ size_t perturb_kinks(struct perturb *perturb, node_id *first);
 /* How many entries of nodes, the root's included, are computed for each step. */
 size_t perturb_reach(const struct perturb *perturb);
 
+/* About how many numbers are computed or read for each step, the terms of products included: the
+ * same on every machine. */
+double perturb_work(const struct perturb *perturb);
+
 /* The point itself: a node's numbers; NULL where the run has none, as L does not depend on it. */
 const double *perturb_value(const struct perturb *perturb, node_id id);
 const struct shape *perturb_shape(const struct perturb *perturb, node_id id);

@@ -590,6 +590,40 @@ static void test_beyond_the_limit_a_sample_and_directions_are(void **state) {
   assert_int_equal(summary.verdict, DIFFERENCE_WRONG);
 }
 
+static void test_work_is_limited_too(void **state) {
+  (void)state;
+  prepare_layer();
+  const double one = differences_work(&differences, id("W"));
+  assert_true(one > 2 * 5 && one < 1000); /* a column of h of 5, some times */
+  struct tensor_check check = {.root = id("W"), .claimed = copy_gradient("W"), .limit = 1200};
+  struct tensor_summary summary;
+  check.work = 100.5 * one;
+  difference_tensor(&differences, &check, &summary);
+  assert_int_equal(summary.checked, 100);
+  assert_int_equal(summary.directions, DIFFERENCE_DIRECTIONS);
+  check.work = one / 2;
+  difference_tensor(&differences, &check, &summary);
+  assert_int_equal(summary.checked, 1);
+  check.work = 1201 * one;
+  difference_tensor(&differences, &check, &summary);
+  assert_int_equal(summary.checked, 1200);
+  assert_int_equal(summary.directions, 0);
+}
+
+static void test_nothing_is_allocated_once_it_is_warm(void **state) {
+  (void)state;
+  prepare_layer();
+  const double *claimed = copy_gradient("W");
+  check_tensor("W", claimed, 1000);
+  const struct arena before = arena;
+  check_tensor("W", claimed, 1000);
+  check_tensor("W", claimed, 100);
+  assert_ptr_equal(arena.next, before.next);
+  assert_ptr_equal(arena.chunks, before.chunks);
+  assert_ptr_equal(arena.blocks, before.blocks);
+  assert_ptr_equal(arena.pages, before.pages);
+}
+
 static size_t calls, last_done, last_total;
 static void count_progress(void *context, size_t done, size_t total) {
   assert_ptr_equal(context, &calls);
@@ -660,6 +694,8 @@ int main(int argc, char **argv) {
       TEST(test_a_long_chain_is_no_matter),
       TEST(test_all_entries_are_checked_up_to_the_limit),
       TEST(test_beyond_the_limit_a_sample_and_directions_are),
+      TEST(test_work_is_limited_too),
+      TEST(test_nothing_is_allocated_once_it_is_warm),
       TEST(test_progress_is_told_seldom_and_at_the_end),
       TEST(test_a_limit_is_shared_so_that_small_tensors_are_checked_whole),
       TEST(test_digits_are_those_that_are_known),
