@@ -72,47 +72,81 @@ static bool check_twice(struct arena *arena, struct report *report, const struct
 
 enum { MIXED = -1, UNSEEN = -2, FEW_ROWS = 4 };
 
-/* The axis of a node that an axis of one of its inputs becomes. */
-static int8_t follow_axis(const struct graph *graph, const struct node *node, unsigned input,
-                          int8_t axis, const struct shape **x) {
-  if (axis < 0 || !node->op->apart) return MIXED;
-  const node_id *inputs = graph_inputs(graph, node);
-  for (unsigned k = 0; k < node->count; k++) x[k] = graph_node(graph, inputs[k])->shape;
+/* Follows the axes of nodes through a graph: which of them every op on the way keeps apart. */
+struct follower {
+  struct arena *arena;
+  const struct graph *graph;
+  node_id by, of;
+  unsigned rank;       /* of `by` */
+  const bool *depends; /* by .. of */
+  int8_t *axes;        /* by .. of, `rank` of each: which axis it has become */
+  bool inside;         /* of a rule: rules in it are not looked into */
+};
+
+static void follow_axes(struct follower *f, int8_t *axes);
+
+/* The axis of a node that axis `axis` of its input becomes, by the author's own rule.  That hands the
+ * gradient of the node on to the input: what it keeps apart, the derivative keeps apart. */
+static int8_t follow_rule(const struct follower *f, node_id id, unsigned input, int8_t axis) {
+  size_t count;
+  const struct derivative *rule = graph_derivatives(f->graph, id, &count);
+  int8_t axes[RANK_MOST];
+  while (count && rule->input != input) rule++, count--;
+  if (!count || f->inside || rule->gradient < rule->upstream) return MIXED;
+  struct follower inner = {.arena = f->arena, .graph = f->graph, .inside = true};
+  inner.by = rule->upstream, inner.of = rule->gradient;
+  follow_axes(&inner, axes);
+  for (unsigned i = 0; i < inner.rank; i++)
+    if (axes[i] == axis) return (int8_t)i;
+  return MIXED;
+}
+
+static int8_t follow_axis(const struct follower *f, node_id id, unsigned input, int8_t axis,
+                          const struct shape **x) {
+  const struct node *node = graph_node(f->graph, id);
+  const node_id *inputs = graph_inputs(f->graph, node);
+  if (axis < 0) return MIXED;
+  if (!node->op->apart) return follow_rule(f, id, input, axis);
+  for (unsigned k = 0; k < node->count; k++) x[k] = graph_node(f->graph, inputs[k])->shape;
   return (int8_t)node->op->apart(node->attr, node->shape, x, input, (unsigned)axis);
 }
 
 /* One input's axes as those of the node; where two inputs disagree, the axis is mixed. */
-static void merge_axes(const struct graph *graph, const struct node *node, unsigned input,
-                       const int8_t *from, int8_t *to, unsigned rank, const struct shape **x) {
-  for (unsigned i = 0; i < rank; i++) {
-    int8_t axis = follow_axis(graph, node, input, from[i], x);
+static void merge_axes(const struct follower *f, node_id id, unsigned input, node_id from,
+                       const struct shape **x) {
+  int8_t *to = f->axes + (size_t)(id - f->by) * f->rank;
+  const int8_t *axes = f->axes + (size_t)(from - f->by) * f->rank;
+  for (unsigned i = 0; i < f->rank; i++) {
+    int8_t axis = follow_axis(f, id, input, axes[i], x);
     to[i] = to[i] == UNSEEN || to[i] == axis ? axis : MIXED;
   }
 }
 
-/* Follows the axes of S through the graph: which of them every op on the way keeps apart. */
-static void pair_axes(struct jacobian *jacobian, struct arena *arena, const struct graph *graph,
-                      const bool *depends) {
-  const node_id by = jacobian->by, of = jacobian->of;
-  const unsigned rank = jacobian->s.shape->rank;
-  const size_t count = (size_t)(of - by) + 1;
-  int8_t *axes = arena_resize(arena, NULL, count * rank + 1);
+/* Writes the axis of `of` that each axis of `by` has become; MIXED where no path leads there. */
+static void follow_axes(struct follower *f, int8_t *axes) {
+  f->rank = graph_node(f->graph, f->by)->shape->rank;
+  const size_t count = (size_t)(f->of - f->by) + 1;
   const struct shape **x = NULL;
   size_t room = 0;
-  memset(axes, UNSEEN, count * rank + 1);
-  for (unsigned i = 0; i < rank; i++) axes[i] = (int8_t)i;
-  for (node_id id = by + 1; id <= of && rank; id++) {
-    const struct node *node = graph_node(graph, id);
-    const node_id *inputs = graph_inputs(graph, node);
-    if (!depends[id - by]) continue;
-    x = vec_reserve(arena, x, node->count, &room, sizeof(const struct shape *));
+  if (!f->depends) f->depends = mark_dependent(f->arena, f->graph, f->of, f->by);
+  f->axes = arena_resize(f->arena, NULL, count * f->rank + 1);
+  memset(f->axes, UNSEEN, count * f->rank + 1);
+  for (unsigned i = 0; i < f->rank; i++) f->axes[i] = (int8_t)i;
+  for (node_id id = f->by + 1; id <= f->of && f->rank; id++) {
+    const struct node *node = graph_node(f->graph, id);
+    const node_id *inputs = graph_inputs(f->graph, node);
+    if (!f->depends[id - f->by]) continue;
+    x = vec_reserve(f->arena, x, node->count, &room, sizeof(const struct shape *));
     for (unsigned k = 0; k < node->count; k++)
-      if (inputs[k] >= by && depends[inputs[k] - by] && graph_flows(graph, node, k))
-        merge_axes(graph, node, k, axes + (size_t)(inputs[k] - by) * rank,
-                   axes + (size_t)(id - by) * rank, rank, x);
+      if (inputs[k] >= f->by && f->depends[inputs[k] - f->by] && graph_flows(f->graph, node, k))
+        merge_axes(f, id, k, inputs[k], x);
   }
-  memcpy(jacobian->axis, axes + (count - 1) * rank, rank);
-  arena_release(arena, axes);
+  for (unsigned i = 0; i < f->rank; i++) {
+    axes[i] = f->axes[(count - 1) * f->rank + i];
+    if (axes[i] == UNSEEN) axes[i] = MIXED;
+  }
+  arena_release(f->arena, x);
+  arena_release(f->arena, f->axes);
 }
 
 /* The offsets of all entries along some axes, with 0 along the others. */
@@ -153,7 +187,9 @@ static void find_structure(struct jacobian *jacobian, struct arena *arena, struc
   if (jacobian->by <= jacobian->of && !is_trivial(jacobian)) {
     const bool *depends = mark_dependent(work, graph, jacobian->of, jacobian->by);
     jacobian->reaches = depends[jacobian->of - jacobian->by];
-    if (jacobian->reaches) pair_axes(jacobian, work, graph, depends);
+    struct follower follower = {
+        .arena = work, .graph = graph, .by = jacobian->by, .of = jacobian->of, .depends = depends};
+    if (jacobian->reaches) follow_axes(&follower, jacobian->axis);
   }
   for (unsigned i = 0; i < jacobian->s.shape->rank; i++) {
     if (jacobian->axis[i] < 0) continue;

@@ -150,21 +150,30 @@ static const struct {
     {"x[i] * 2", "x", 2, false, {-1}},
     {"X[i, :] ** 2", "X", 2, false, {-1, 1}},
     {"cumsum(X, axis=0)", "X", 4, false, {-1, 1}},
-    {"f(X) + 1", "X", 12, false, {-1, -1}},
+    {"f(X) + 1", "X", 1, false, {0, 1}},
+    {"g(X) * 2", "X", 3, false, {0, -1}},
+    {"h(X, x)", "X", 1, false, {0, 1}},
+    {"h(X, x)", "x", 4, false, {1}},
+    {"h(x, x) * x", "x", 1, false, {0}},
     {"x * 2 + w", "X", 3, false, {-1, -1}},
 };
 
 static void load_structure(const char *y) {
   struct text text;
   text_init(&text, &arena, NULL, NULL);
-  text_printf(&text, "bpgraph: 1\ninputs:\n  x: [0.5, -1, 2]\n  w: [1.5, 2, -3]\n  k: 0.7\n"
-                     "  X: {normal: {shape: [4, 3], mean: 0, std: 1, seed: 1}}\n"
-                     "  W: {normal: {shape: [3, 5], mean: 0, std: 1, seed: 2}}\n"
-                     "  T: {normal: {shape: [2, 4, 3], mean: 0, std: 1, seed: 3}}\n"
-                     "constants:\n  i: [2, 0]\n"
-                     "functions:\n  f:\n    inputs: [a]\n    nodes: {t: tanh(a)}\n"
-                     "    output: t\n    backward: {a: upstream * (1 - t ** 2)}\n"
-                     "nodes:\n  y: ");
+  text_printf(&text,
+              "bpgraph: 1\ninputs:\n  x: [0.5, -1, 2]\n  w: [1.5, 2, -3]\n  k: 0.7\n"
+              "  X: {normal: {shape: [4, 3], mean: 0, std: 1, seed: 1}}\n"
+              "  W: {normal: {shape: [3, 5], mean: 0, std: 1, seed: 2}}\n"
+              "  T: {normal: {shape: [2, 4, 3], mean: 0, std: 1, seed: 3}}\n"
+              "constants:\n  i: [2, 0]\n"
+              "functions:\n  f:\n    inputs: [a]\n    nodes: {t: tanh(a)}\n"
+              "    output: t\n    backward: {a: upstream * (1 - t ** 2)}\n"
+              "  g:\n    inputs: [a]\n    nodes: {p: 'softmax(a, axis=1)'}\n    output: p\n"
+              "    backward: {a: 'p * (upstream - sum(upstream * p, axis=1, keepdims=true))'}\n"
+              "  h:\n    inputs: [a, b]\n    output: a * b\n"
+              "    backward: {a: upstream * b}\n"
+              "nodes:\n  y: ");
   text_puts(&text, y);
   text_puts(&text, "\noutput: y\n");
   load(text_string(&text));

@@ -66,6 +66,7 @@ static void test_freeing_null_is_fine(void **state) {
   (void)state;
   bp_net_free(NULL);
   bp_check_free(NULL);
+  bp_matrices_free(NULL);
   bp_result_free(NULL);
 }
 
@@ -380,6 +381,64 @@ static void test_ops(void **state) {
   assert_false(bp_op_describe("add", "npz", take, NULL));
 }
 
+/* ---- Jacobians and Hessians -------------------------------------------------------------- */
+
+static void test_a_jacobian_row_by_row(void **state) {
+  (void)state;
+  bp_net *net = parse(text);
+  bp_matrices *m = bp_jacobian(net, &(bp_jacobian_options){.of = "y", .wrt = "x"});
+  assert_non_null(m);
+  bp_shape rows, columns;
+  double row[2];
+  assert_true(bp_matrix_shape(m, "y", "x", &rows, &columns));
+  assert_true(rows.size == 2 && rows.rank == 1 && columns.size == 2 && columns.dim[0] == 2);
+  assert_true(bp_matrix_row(m, "y", "x", 1, row) && row[0] == 3 && row[1] == 4);
+  assert_string_equal(bp_matrix_structure(m, "y", "x"), "dense");
+  assert_false(bp_matrix_row(m, "y", "x", 2, row));            /* there is no such row ... */
+  assert_false(bp_matrix_shape(m, "y", "W", &rows, &columns)); /* ... nor matrix */
+  assert_null(bp_matrix_structure(m, "L", "x"));
+  assert_null(bp_hessian_product(m, NULL));
+  assert_false(bp_matrices_export(m, "xml", take, NULL));
+  bp_matrices_free(m);
+  assert_null(bp_jacobian(net, NULL)); /* by which? */
+  assert_true(said(net, "[BP523]"));
+  assert_false(bp_net_ok(net));
+  assert_null(bp_jacobian(net, &(bp_jacobian_options){.of = "y", .wrt = "x"}));
+  bp_net_free(net);
+}
+
+static void test_a_hessian_by_blocks(void **state) {
+  (void)state;
+  bp_net *net = parse(text);
+  bp_matrices *m = bp_hessian(net, &(bp_hessian_options){.wrt = "x,b"});
+  double row[2], column[2];
+  size_t count;
+  assert_true(bp_matrix_row(m, "x", "x", 1, row) && row[0] == 56 && row[1] == 80);
+  assert_true(bp_matrix_row(m, "b", "x", 0, row) && row[0] == 16 && row[1] == 24);
+  for (size_t i = 0; i < 2; i++) assert_true(bp_matrix_row(m, "x", "b", i, &column[i]));
+  assert_memory_equal(row, column, sizeof row);
+  assert_false(bp_matrix_row(m, "x", "W", 0, row)); /* not asked for */
+  assert_non_null(bp_hessian_eigenvalues(m, &count));
+  assert_int_equal(count, 3);
+  bp_matrices_free(m);
+  bp_net_free(net);
+}
+
+static void test_a_hessian_times_a_vector(void **state) {
+  (void)state;
+  bp_net *net = parse(text);
+  bp_matrices *m = bp_hessian(net, &(bp_hessian_options){.wrt = "x", .times = "[1, -1]"});
+  bp_shape shape;
+  const double *product = bp_hessian_product(m, &shape);
+  assert_true(shape.size == 2 && product[0] == 40 - 56 && product[1] == 56 - 80);
+  double row[2];
+  size_t count;
+  assert_false(bp_matrix_row(m, "x", "x", 0, row)); /* there is no Hessian */
+  assert_null(bp_hessian_eigenvalues(m, &count));
+  bp_matrices_free(m);
+  bp_net_free(net);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_net_and_its_gradients),
@@ -403,6 +462,9 @@ int main(void) {
       cmocka_unit_test(test_options_of_a_check),
       cmocka_unit_test(test_a_net_with_errors_can_be_checked),
       cmocka_unit_test(test_no_nets_can_be_exported),
+      cmocka_unit_test(test_a_jacobian_row_by_row),
+      cmocka_unit_test(test_a_hessian_by_blocks),
+      cmocka_unit_test(test_a_hessian_times_a_vector),
       cmocka_unit_test(test_codes_are_explained),
       cmocka_unit_test(test_ops),
   };
