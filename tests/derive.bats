@@ -193,12 +193,13 @@ TABLE
   [ "$(value d_x)" = 30 ]
 }
 
-@test "upstream: a constant with these numbers is used, else one is made" {
-  net 'inputs: {x: [1, 2]}' 'constants: {g: [3, 4]}' 'nodes: {y: x ** 2}' 'upstream: [3, 4]'
+@test "upstream: the constant that it is an alias of is used, else one is made" {
+  net 'inputs: {x: [1, 2]}' 'constants: {g: &g [3, 4], h: [3, 4]}' 'nodes: {y: x ** 2}' 'upstream: *g'
   same "$(derivatives net.yaml)" '  d_x: 2 * g * x  # dL/dx'
   "$BPGRAPH" derive net.yaml --upstream '[5, 6]' >derived.yaml
   grep -qx '  d_y: \[5, 6\]  # what comes from above' derived.yaml
   [ "$(value d_x)" = '[10,24]' ]
+  "$BPGRAPH" derive net.yaml --upstream '[3, 4]' | grep -qx '  d_x: 2 \* d_y \* x  # dL/dx'
 }
 
 @test "YAML's traps: names and texts that need quotes have them" {
@@ -310,6 +311,15 @@ refused() { # refused CODE PLACE ARGUMENTS...
   net 'inputs: {x: 3}' 'functions: {f: {inputs: [a], output: a ** 2, backward: {a: upstream ** 2 * a}}}' \
     'nodes: {y: f(x)}'
   refused BP532 net.yaml --forward x=1
+  for rule in '2 * a' 'upstream * a + 1' 'a - upstream'; do
+    net 'inputs: {x: 3}' "functions: {f: {inputs: [a], output: a ** 2, backward: {a: $rule}}}" \
+      'nodes:' '  y: f(x)'
+    refused BP532 net.yaml:5:6 --forward x=1
+  done
+  net 'inputs: {x: 3}' 'functions: {f: {inputs: [a], output: a ** 2, backward: {a: 2 * a * upstream}}}' \
+    'nodes: {y: f(x)}'
+  "$BPGRAPH" derive net.yaml --forward x=1 >derived.yaml
+  [ "$(value t_y)" = 6 ]
 }
 
 @test "a net with errors is not derived" {

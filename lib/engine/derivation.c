@@ -22,15 +22,17 @@ static const char *shape_of(const struct derivation *d, node_id id) {
 
 /* ---- what is asked for ------------------------------------------------------------------- */
 
-/* A constant of the net with these very numbers, or NODE_NONE. */
-static node_id find_constant(const struct derivation *d, const struct shape *shape,
-                             const double *value) {
+/* The constant that the file's `upstream` is an alias of, or NODE_NONE. */
+static node_id find_constant(const struct derivation *d, const double *value) {
   const struct net *net = d->net;
+  if (net->upstream == NODE_NONE || graph_node(&d->graph, net->upstream)->value != value)
+    return NODE_NONE;
+  const struct node *upstream = graph_node(&d->graph, net->upstream);
   for (size_t i = 0; i < net->definitions.count; i++) {
     node_id id = net->definitions.at[i].node;
     const struct node *node = graph_node(&d->graph, id);
-    if (node->role == ROLE_CONSTANT && node->shape == shape && node->value &&
-        !memcmp(node->value, value, shape->size * sizeof *value))
+    if (node->role == ROLE_CONSTANT && node->shape == upstream->shape &&
+        node->mark.start == upstream->mark.start)
       return id;
   }
   return NODE_NONE;
@@ -46,7 +48,7 @@ static bool take_upstream(struct derivation *d, const double *value) {
   const struct node *of = graph_node(&d->graph, d->of);
   d->upstream = NODE_NONE;
   if (value) {
-    d->upstream = find_constant(d, of->shape, value);
+    d->upstream = find_constant(d, value);
     if (d->upstream != NODE_NONE) return true;
     double *copy = arena_resize(d->arena, NULL, (of->shape->size + 1) * sizeof *copy);
     memcpy(copy, value, of->shape->size * sizeof *copy);
@@ -211,6 +213,37 @@ static bool check_twice(const struct derivation *d, const struct gradients *firs
   return true;
 }
 
+/* Whether an author's rule is linear in upstream, as far as can be seen: the gradient depends on it,
+ * and nothing that does not is added to what does. */
+static bool is_linear(const struct derivation *d, const struct derivative *rule) {
+  const struct op *const *ops = d->net->words.ops;
+  bool *depends = ARENA_ARRAY(d->arena, bool, (size_t)(rule->end - rule->first) + 1);
+  for (node_id id = rule->first; id < rule->end; id++) {
+    const struct node *node = graph_node(&d->graph, id);
+    const node_id *inputs = graph_inputs(&d->graph, node);
+    unsigned count = 0;
+    for (unsigned k = 0; k < node->count; k++)
+      count += inputs[k] >= rule->first && depends[inputs[k] - rule->first];
+    depends[id - rule->first] = count > 0 || id == rule->upstream;
+    bool sum = node->op && (node->op == ops[SYMBOL_ADD] || node->op == ops[SYMBOL_SUB]);
+    if (sum && count && count < node->count) return false;
+  }
+  bool inside = rule->gradient >= rule->first && rule->gradient < rule->end;
+  return inside && depends[rule->gradient - rule->first];
+}
+
+static bool check_linear(const struct derivation *d, const struct gradients *first) {
+  for (size_t i = 0; i < d->net->graph.derivatives.count; i++) {
+    const struct derivative *rule = &d->net->graph.derivatives.at[i];
+    const struct node *node = graph_node(&d->graph, rule->node);
+    bool own = vocabulary_find(&d->net->words, node->op->name, strlen(node->op->name)) != node->op;
+    if (!own || gradient_of(first, rule->node) == NODE_NONE || is_linear(d, rule)) continue;
+    report_add(d->net->report, node->mark, BP(NOT_LINEAR));
+    return false;
+  }
+  return true;
+}
+
 /* A derivative along directions by two sweeps backward.  The first, from a stand-in u for what
  * comes from above, gives u J, which is linear in u; the derivative of (u J) . v by u is J v, and
  * that by the gradient of any node is how that node moves.  Nothing of u is left in it. */
@@ -234,7 +267,7 @@ static bool derive_forward(struct derivation *d, const struct result *asked) {
     else
       *vec_push(d->arena, &seeds) = (struct seed){gradient, given->derivative};
   }
-  if (!check_twice(d, &first)) return false;
+  if (!check_twice(d, &first) || !check_linear(d, &first)) return false;
   keep_named(d, &first);
   if (!derive_gradients(rules, &d->simplifier, seeds.count, seeds.at, 1, &u, &second)) return false;
   keep_moves(d, &first, &second);
