@@ -34,7 +34,7 @@ struct line {
 
 struct writer {
   struct expression_style style; /* first, so that its hooks find the rest */
-  const struct derivation *d;
+  struct derivation *d;
   struct net *net;
   struct graph *graph;
   struct arena *arena;
@@ -201,7 +201,7 @@ static bool must_expand(struct writer *w, size_t index) {
 /* What the definitions that call something, and the nodes inside calls, are made of. */
 static bool find_forms(struct writer *w, node_id **forms, size_t *count) {
   struct net *net = w->net;
-  struct simplifier *s = (struct simplifier *)&w->d->simplifier;
+  struct simplifier *s = &w->d->simplifier;
   size_t definitions = net->definitions.count;
   *count = definitions + net->inner.entries.count;
   *forms = ARENA_ARRAY(w->arena, node_id, *count + 1);
@@ -880,9 +880,9 @@ static const char *find_total(struct writer *w) {
   return "total";
 }
 
-bool export_net(const struct derivation *d, struct text *out) {
+bool export_net(struct derivation *d, struct text *out) {
   struct writer w = {
-      .d = d, .net = d->net, .graph = (struct graph *)&d->graph, .arena = d->arena, .out = out};
+      .d = d, .net = d->net, .graph = &d->graph, .arena = d->arena, .out = out};
   node_id *forms;
   size_t form_count;
   w.style = (struct expression_style){w.graph, &w.net->words, print_name, resolve};

@@ -7,6 +7,6 @@
 /* Writes a derivation as a net file: the net as its author wrote it, with functions written out, and
  * the derivative nodes, each named quantity on a line of its own with a comment that says what it
  * is.  False after a report. */
-bool export_net(const struct derivation *derivation, struct text *out);
+bool export_net(struct derivation *derivation, struct text *out);
 
 #endif
