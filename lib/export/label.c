@@ -25,6 +25,7 @@ enum {
 #define PARTIAL "\xe2\x88\x82" /* ∂ */
 #define MINUS "\xe2\x88\x92"
 #define DOTS "\xe2\x80\xa6"
+#define BLANK "\xc2\xa0"         /* one that SVG keeps at the start of a text */
 #define ITSELF "\xc2\xb7" /* a middle dot: where the input goes */
 
 /* ---- characters -------------------------------------------------------------------------- */
@@ -422,7 +423,7 @@ static bool print_heading(const struct picture *picture, const struct drawn *dra
     label_name(picture, drawn, out);
     text_puts(out, "</I>");
   }
-  if (name && dims) text_char(out, ' ');
+  if (name && dims) text_puts(out, BLANK);
   if (dims) print_shape(out, shape);
   return true;
 }
@@ -439,7 +440,7 @@ static void print_value(const struct picture *picture, const struct drawn *drawn
     text_puts(out, "<TR><TD>");
     open_font(picture, TONE_VALUE, out);
     text_add(out, text_string(&heading), heading.count);
-    if (!shape->rank) text_puts(out, headed ? " = " : "");
+    if (!shape->rank) text_puts(out, headed ? BLANK "= " : "");
     if (!shape->rank) label_number(out, *at);
     if (!shape->size) text_puts(out, " (empty)");
     text_puts(out, "</FONT></TD></TR>");
@@ -510,7 +511,7 @@ static void print_title(const struct picture *picture, const struct drawn *drawn
     text_puts(out, "</B>");
   }
   if (!node->op) return;
-  if (name) text_puts(out, " = ");
+  if (name) text_puts(out, BLANK "= ");
   print_expression(picture, drawn, &expression);
   label_text(out, text_string(&expression), expression.count, TEXT_MOST);
 }
