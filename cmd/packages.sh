@@ -10,7 +10,7 @@ packages_of() {
       echo libcmocka-dev bats jq strace libxml2-utils python3 python3-jsonschema python3-junitparser \
         python3-numpy python3-ruamel.yaml python3-yaml ;;
     full) # for tests/run --full
-      echo clang clang-format clang-tidy libclang-rt-dev llvm shellcheck valgrind libc6-dbg ;;
+      echo chromium clang clang-format clang-tidy libclang-rt-dev llvm shellcheck valgrind libc6-dbg ;;
   esac
 }
 

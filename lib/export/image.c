@@ -37,7 +37,7 @@ struct child {
   int input; /* a socket, since writing to it raises no signal; -1: closed */
   struct stream image, complaints;
   double deadline, seconds;
-  bool timed_out;
+  bool timed_out, unwanted;
 };
 
 static bool fail(struct report *report, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -202,7 +202,7 @@ static int finish(struct child *child) {
   shut(&child->input);
   shut(&child->image.file);
   shut(&child->complaints.file);
-  if (child->timed_out) kill(child->process, SIGKILL);
+  if (child->timed_out || child->unwanted) kill(child->process, SIGKILL);
   while (waitpid(child->process, &status, 0) < 0)
     if (errno != EINTR) return -1;
   return status;
@@ -291,9 +291,21 @@ static bool judge(struct child *child, int status) {
               complaint ? complaint : "");
 }
 
+/* What is drawn: written while the program starts for the first time. */
+struct subject {
+  write_dot_fn *write;
+  const void *context;
+  struct text dot;
+  bool written;
+};
+
+static bool write_subject(struct subject *subject) {
+  if (!subject->written) subject->written = subject->write(subject->context, &subject->dot);
+  return subject->written;
+}
+
 /* Runs the program once; false after a report. */
-static bool run(struct child *child, struct arena *arena, const char *dot, size_t size,
-                int *status) {
+static bool run(struct child *child, struct arena *arena, struct subject *subject, int *status) {
   text_init(&child->image.text, arena, NULL, NULL);
   text_init(&child->complaints.text, arena, NULL, NULL);
   if (!start(child)) return false;
@@ -303,27 +315,29 @@ static bool run(struct child *child, struct arena *arena, const char *dot, size_
   arena->guard = &guard;
   volatile bool exhausted = true;
   if (setjmp(guard) == 0) {
-    talk(child, dot, size);
+    if (write_subject(subject)) talk(child, subject->dot.at, subject->dot.count);
     exhausted = false;
   }
   arena->guard = outer;
-  child->timed_out = child->timed_out || exhausted;
+  child->unwanted = exhausted || !subject->written;
   *status = finish(child);
   if (exhausted) arena_exhausted(arena);
-  return true;
+  return subject->written;
 }
 
 bool image_draw(struct image *image, struct arena *arena, struct report *report, const char *format,
-                const char *dot, size_t size, double seconds) {
+                double seconds, write_dot_fn *write, const void *context) {
   /* Its router of curves fails now and then; that of straight pieces hardly ever. */
   static const char *const splines[] = {"-Gsplines=true", "-Gsplines=polyline", "-Gsplines=line"};
   enum { TRIES = sizeof splines / sizeof *splines };
   struct child child = {.report = report, .format = format, .seconds = seconds};
+  struct subject subject = {.write = write, .context = context};
   int status = -1;
+  text_init(&subject.dot, arena, NULL, NULL);
   child.deadline = now() + seconds;
   for (int i = 0; i < TRIES; i++) {
     child.splines = splines[i];
-    if (!run(&child, arena, dot, size, &status)) return false;
+    if (!run(&child, arena, &subject, &status)) return false;
     if (!has_lost_edge(&child, status)) break;
   }
   if (!judge(&child, status)) return false;

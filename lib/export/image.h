@@ -11,10 +11,13 @@ struct image {
   size_t size;
 };
 
-/* Draws `dot` in a format ("svg", "png", "pdf"); `seconds` is the time that it may take.  The image
- * lives in `arena`.  Reports and returns false when the program is missing, fails, takes too long,
- * finds no font or answers something else than an image. */
+/* Writes the DOT that is to be drawn; false after a report. */
+typedef bool write_dot_fn(const void *context, struct text *out);
+
+/* Draws in a format ("svg", "png", "pdf") what `write` writes, while the program starts; `seconds`
+ * is the time that it may take.  The image lives in `arena`.  Reports and returns false when the
+ * program is missing, fails, takes too long, finds no font or answers something else than an image. */
 bool image_draw(struct image *image, struct arena *arena, struct report *report, const char *format,
-                const char *dot, size_t size, double seconds);
+                double seconds, write_dot_fn *write, const void *context);
 
 #endif

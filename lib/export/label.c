@@ -25,7 +25,7 @@ enum {
 #define PARTIAL "\xe2\x88\x82" /* ∂ */
 #define MINUS "\xe2\x88\x92"
 #define DOTS "\xe2\x80\xa6"
-#define BLANK "\xc2\xa0"         /* one that SVG keeps at the start of a text */
+#define BLANK "\xc2\xa0"  /* one that SVG keeps at the start of a text */
 #define ITSELF "\xc2\xb7" /* a middle dot: where the input goes */
 
 /* ---- characters -------------------------------------------------------------------------- */
