@@ -34,8 +34,8 @@ static bool read_seconds(const struct command *command, const char *text, double
 }
 
 static bool read_options(const struct command *command, const struct arguments *arguments,
-                         bp_picture_options *options) {
-  long depth = -1, most = 0;
+                         bp_picture_options *options, int *depth) {
+  long edges = 0, most = 0;
   *options = (bp_picture_options){.style = arguments->style,
                                   .palette = arguments->palette,
                                   .show = arguments->show,
@@ -43,11 +43,12 @@ static bool read_options(const struct command *command, const struct arguments *
                                   .collapse = arguments->collapse,
                                   .focus = arguments->focus,
                                   .between = arguments->between};
-  if (!read_count(command, "--depth", arguments->depth, 0, &depth) ||
+  if (!read_count(command, "--depth", arguments->depth, 0, &edges) ||
       !read_count(command, "--max-nodes", arguments->max_nodes, 1, &most) ||
       !read_seconds(command, arguments->seconds, &options->seconds))
     return false;
-  options->depth = (int)depth;
+  *depth = (int)edges;
+  if (arguments->depth) options->depth = depth;
   options->max_nodes = (size_t)most;
   if (arguments->legend && arguments->no_legend) {
     fail_usage(command, "--legend and --no-legend exclude each other");
@@ -117,7 +118,8 @@ static enum status run(const struct command *command, const struct arguments *ar
   if (arguments->operands.count != 1)
     return fail_usage(command, "one net is expected, not %zu", arguments->operands.count);
   bp_picture_options options;
-  if (!read_options(command, arguments, &options)) return STATUS_CANNOT;
+  int depth;
+  if (!read_options(command, arguments, &options, &depth)) return STATUS_CANNOT;
   struct targets targets;
   enum status status = targets_read(&targets, command, arguments, formats);
   if (status == STATUS_FINE) status = render(command, arguments, &targets, &options);

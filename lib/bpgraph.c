@@ -228,8 +228,7 @@ static void export_result(void *argument) {
   struct exporting *exporting = argument;
   struct text out;
   text_init(&out, exporting->arena, exporting->write, exporting->user);
-  struct result view = exporting->result->result;
-  view.arena = exporting->arena; /* what is computed for the export is given back with it */
+  struct result view = result_view(&exporting->result->result, exporting->arena);
   exporting->export(&view, &out);
   exporting->written = text_flush(&out);
 }

@@ -271,7 +271,7 @@ typedef struct bp_picture_options {
   const char *level;    /* "ops": every op; "names": the author's nodes; NULL: by their number */
   const char *collapse; /* calls or functions that become one node: "h,layer" */
   const char *focus;    /* a node around which to draw, */
-  int depth;            /*   so many edges away; below 0: 2 */
+  const int *depth;     /*   so many edges away; NULL: 2 */
   const char *between;  /* "A,B": only what lies on the ways from A to B */
   size_t max_nodes;     /* that may be drawn; 0: 2000 */
   double seconds;       /* that laying out an image may take; 0: 60 */

@@ -23,6 +23,7 @@ struct picturing {
 static void make_picture(void *argument) {
   struct picturing *picturing = argument;
   bp_picture *picture = picturing->picture;
+  picture->view = result_view(&picture->result->result, &picture->arena);
   picturing->done =
       picture_make(&picture->picture, &picture->arena, &picture->view, &picturing->options);
 }
@@ -35,10 +36,8 @@ bp_picture *bp_picture_make(bp_result *result, const bp_picture_options *given) 
   }
   arena_init(&picture->arena, NULL);
   picture->result = result;
-  picture->view = result->result;
-  picture->view.arena = &picture->arena;
   picture->seconds = given && given->seconds > 0 ? given->seconds : 60;
-  struct picturing picturing = {.picture = picture, .options = {.depth = -1}};
+  struct picturing picturing = {.picture = picture, .options = {NULL}};
   if (given)
     picturing.options = (struct picture_options){.style = given->style,
                                                  .palette = given->palette,

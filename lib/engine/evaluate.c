@@ -390,6 +390,11 @@ void result_report_fault(const struct result *result) {
   report_add(result->net->report, node->mark, BP(KERNEL_FAULT), text_string(&text));
 }
 
+static void forget_edges(struct result *result) {
+  result->edges = ARENA_NEW(result->arena, struct edges);
+  result->edges->node = NODE_NONE;
+}
+
 /* ---- the whole --------------------------------------------------------------------------- */
 
 static bool choose(struct result *result, const struct evaluate_options *options,
@@ -417,8 +422,7 @@ static void start(struct result *result, struct arena *arena, struct net *net,
                   const struct evaluate_options *options) {
   *result = (struct result){.net = net, .arena = arena, .all = options->all};
   result->gradients = !options->no_gradients;
-  result->edges = ARENA_NEW(arena, struct edges);
-  result->edges->node = NODE_NONE;
+  forget_edges(result);
   find_indexed(result);
 }
 
@@ -457,6 +461,13 @@ bool evaluate(struct result *result, struct arena *arena, struct net *net,
 }
 
 /* ---- reading a result -------------------------------------------------------------------- */
+
+struct result result_view(const struct result *result, struct arena *arena) {
+  struct result view = *result;
+  view.arena = arena;
+  forget_edges(&view);
+  return view;
+}
 
 enum gradient result_gradient(const struct result *result, node_id id, const double **at) {
   *at = NULL;

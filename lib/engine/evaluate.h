@@ -56,6 +56,10 @@ bool evaluate_choose(struct result *result, struct arena *arena, struct net *net
                      const struct evaluate_options *options, node_id *output,
                      const double **upstream);
 
+/* The same result for a reader who computes contributions in an arena of its own, which may be given
+ * back before the result. */
+struct result result_view(const struct result *result, struct arena *arena);
+
 /* A node's gradient.  GRADIENT_NULL: it has none (a constant, an index, none computed);
  * GRADIENT_ZERO: it is 0 everywhere, and *at is NULL; else *at has its numbers. */
 enum gradient { GRADIENT_NULL, GRADIENT_ZERO, GRADIENT_HERE };

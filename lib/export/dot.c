@@ -1,84 +1,13 @@
 #include "export/dot.h"
 
-#include <dlfcn.h>
-#include <graphviz/cgraph.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
+#include "export/graphviz.h"
 #include "export/json.h"
 #include "export/label.h"
 #include "export/palette.h"
-
-/* ---- libcgraph --------------------------------------------------------------------------- */
-
-/* Its entries: opened when a picture is first wanted, so that nothing else waits for it. */
-static struct library {
-  Agraph_t *(*open)(char *name, Agdesc_t kind, Agdisc_t *discipline);
-  int (*close)(Agraph_t *graph);
-  int (*write)(Agraph_t *graph, void *channel);
-  Agnode_t *(*node)(Agraph_t *graph, char *name, int create);
-  Agnode_t *(*subnode)(Agraph_t *graph, Agnode_t *node, int create);
-  Agedge_t *(*edge)(Agraph_t *graph, Agnode_t *tail, Agnode_t *head, char *name, int create);
-  Agraph_t *(*subgraph)(Agraph_t *graph, char *name, int create);
-  Agsym_t *(*attribute)(Agraph_t *graph, int kind, char *name, char *value);
-  int (*set)(void *object, Agsym_t *attribute, char *value);
-  char *(*html)(Agraph_t *graph, char *text);
-  Agiddisc_t *names; /* how it numbers names */
-} library;
-
-static const struct {
-  const char *name;
-  size_t at;
-} entries[] = {{"agopen", offsetof(struct library, open)},
-               {"agclose", offsetof(struct library, close)},
-               {"agwrite", offsetof(struct library, write)},
-               {"agnode", offsetof(struct library, node)},
-               {"agsubnode", offsetof(struct library, subnode)},
-               {"agedge", offsetof(struct library, edge)},
-               {"agsubg", offsetof(struct library, subgraph)},
-               {"agattr", offsetof(struct library, attribute)},
-               {"agxset", offsetof(struct library, set)},
-               {"agstrdup_html", offsetof(struct library, html)},
-               {"AgIdDisc", offsetof(struct library, names)}};
-
-static bool library_found;
-static pthread_once_t library_once = PTHREAD_ONCE_INIT;
-
-static void open_library(void) {
-  void *handle = dlopen("libcgraph.so.6", RTLD_NOW | RTLD_LOCAL);
-  library_found = handle != NULL;
-  for (size_t i = 0; handle && i < sizeof entries / sizeof *entries; i++) {
-    void *entry = dlsym(handle, entries[i].name);
-    library_found = library_found && entry;
-    memcpy((char *)&library + entries[i].at, &entry, sizeof entry);
-  }
-}
-
-/* It keeps what it is doing in variables of its own: one picture is written at a time. */
-static pthread_mutex_t library_lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* ---- its memory and its output: ours ------------------------------------------------------ */
-
-static void *memory_open(Agdisc_t *discipline);
-static void *memory_alloc(void *arena, size_t size) { return arena_alloc(arena, size); }
-static void *memory_resize(void *arena, void *at, size_t before, size_t size) {
-  void *moved = arena_alloc(arena, size);
-  if (before) memcpy(moved, at, before < size ? before : size);
-  return moved;
-}
-static void memory_free(void *arena, void *at) { (void)arena, (void)at; }
-static void memory_close(void *arena) { (void)arena; }
-
-static int put_string(void *out, const char *string) {
-  text_puts(out, string);
-  return 0;
-}
-static int put_nothing(void *out) {
-  (void)out;
-  return 0;
-}
 
 /* ---- attributes -------------------------------------------------------------------------- */
 
@@ -175,25 +104,18 @@ static const struct {
 /* What is being written. */
 struct drawing {
   const struct picture *picture;
-  struct arena *arena;
-  Agmemdisc_t memory;
-  Agdisc_t discipline;
-  Agraph_t *graph;
-  Agraph_t **clusters;
-  Agnode_t **nodes, **wires; /* of each drawn node; a wire may be NULL */
-  Agsym_t *attributes[ATTRIBUTES];
-  struct text text, name;
+  bool legend;
+  struct gv *gv;
+  struct Agraph_s **clusters;
+  struct Agnode_s **nodes, **wires; /* of each drawn node; a wire may be NULL */
+  struct Agsym_s *attributes[ATTRIBUTES];
+  struct text text; /* the value that is being made */
+  char id[64];      /* the last id */
 };
-
-/* The discipline is part of the drawing, which knows the arena. */
-static void *memory_open(Agdisc_t *discipline) {
-  return ((struct drawing *)(void *)((char *)discipline - offsetof(struct drawing, discipline)))
-      ->arena;
-}
 
 static void set(struct drawing *drawing, void *object, enum attribute attribute,
                 const char *value) {
-  library.set(object, drawing->attributes[attribute], (char *)value);
+  gv_set(drawing->gv, object, drawing->attributes[attribute], value);
 }
 
 static void set_color(struct drawing *drawing, void *object, enum attribute attribute,
@@ -213,12 +135,11 @@ static void set_text(struct drawing *drawing, void *object, enum attribute attri
 
 /* A label in the HTML-like language: always with a tag in front, so that it is no other text. */
 static void set_html(struct drawing *drawing, void *object, enum attribute attribute) {
-  char *html = library.html(drawing->graph, (char *)text_string(&drawing->text));
-  library.set(object, drawing->attributes[attribute], html);
+  gv_set_html(drawing->gv, object, drawing->attributes[attribute], text_string(&drawing->text));
 }
 
 static void set_graph(struct drawing *drawing, const char *name, const char *value) {
-  library.attribute(drawing->graph, AGRAPH, (char *)name, (char *)value);
+  gv_attribute(drawing->gv, GV_GRAPH, name, value);
 }
 
 /* ---- the graph --------------------------------------------------------------------------- */
@@ -242,45 +163,43 @@ static void set_defaults(struct drawing *drawing) {
   set_graph(drawing, "bgcolor", color_of(picture, TONE_PAPER));
   set_graph(drawing, "nodesep", wires ? "0.25" : "0.3");
   set_graph(drawing, "ranksep", !wires ? "0.4" : widest_fan(picture) < 3 ? "0.2" : "0.4");
-  library.attribute(drawing->graph, AGNODE, (char *)"fontname", (char *)"Arial");
-  library.attribute(drawing->graph, AGNODE, (char *)"fontsize", (char *)"14");
-  library.attribute(drawing->graph, AGEDGE, (char *)"fontname", (char *)"Arial");
-  library.attribute(drawing->graph, AGEDGE, (char *)"fontsize", (char *)"11");
-  library.attribute(drawing->graph, AGEDGE, (char *)"fontcolor",
-                    (char *)color_of(picture, TONE_INK));
-  library.attribute(drawing->graph, AGEDGE, (char *)"arrowsize", (char *)"0.6");
+  gv_attribute(drawing->gv, GV_NODE, "fontname", "Arial");
+  gv_attribute(drawing->gv, GV_NODE, "fontsize", "14");
+  gv_attribute(drawing->gv, GV_EDGE, "fontname", "Arial");
+  gv_attribute(drawing->gv, GV_EDGE, "fontsize", "11");
+  gv_attribute(drawing->gv, GV_EDGE, "fontcolor", color_of(picture, TONE_INK));
+  gv_attribute(drawing->gv, GV_EDGE, "arrowsize", "0.6");
   for (int i = 0; i < ATTRIBUTES; i++) {
     const char *value = attribute_rows[i].fallback;
     if (i == NODE_FILL) value = color_of(picture, TONE_OP);
     if (i == NODE_COLOR || i == EDGE_COLOR) value = color_of(picture, TONE_WIRE);
     if (i == NODE_INK) value = color_of(picture, TONE_INK);
-    int kind = i < NODE_ATTRIBUTES ? AGNODE : i < EDGE_ATTRIBUTES ? AGEDGE : AGRAPH;
-    drawing->attributes[i] =
-        library.attribute(drawing->graph, kind, (char *)attribute_rows[i].name, (char *)value);
+    enum gv_kind kind = i < NODE_ATTRIBUTES ? GV_NODE : i < EDGE_ATTRIBUTES ? GV_EDGE : GV_GRAPH;
+    drawing->attributes[i] = gv_attribute(drawing->gv, kind, attribute_rows[i].name, value);
   }
 }
 
 static const char *print_id(struct drawing *drawing, const char *format, uint32_t a, uint32_t b,
                             uint32_t c) {
-  char *at = drawing->name.at;
-  snprintf(at, drawing->name.capacity, format, (unsigned)a, (unsigned)b, (unsigned)c);
-  return at;
+  snprintf(drawing->id, sizeof drawing->id, format, (unsigned)a, (unsigned)b, (unsigned)c);
+  return drawing->id;
 }
 
 /* ---- clusters ---------------------------------------------------------------------------- */
 
 static void add_clusters(struct drawing *drawing) {
   const struct picture *picture = drawing->picture;
-  drawing->clusters = ARENA_ARRAY(drawing->arena, Agraph_t *, picture->clusters.count + 1);
+  drawing->clusters = ARENA_ARRAY(picture->arena, struct Agraph_s *, picture->clusters.count + 1);
   for (uint32_t i = 0; i < picture->clusters.count; i++) {
     const struct cluster *cluster = &picture->clusters.at[i];
     if (cluster->nodes < 2) continue;
-    Agraph_t *parent = drawing->graph;
+    struct Agraph_s *parent = gv_graph(drawing->gv);
     uint32_t outer = cluster->parent;
     while (outer != DRAWN_NONE && !drawing->clusters[outer])
       outer = picture->clusters.at[outer].parent;
     if (outer != DRAWN_NONE) parent = drawing->clusters[outer];
-    Agraph_t *graph = library.subgraph(parent, (char *)print_id(drawing, "cluster_%u", i, 0, 0), 1);
+    struct Agraph_s *graph =
+        gv_frame(drawing->gv, parent, print_id(drawing, "cluster_%u", i, 0, 0));
     drawing->clusters[i] = graph;
     set(drawing, graph, FRAME_ID, print_id(drawing, "c%u", i, 0, 0));
     set(drawing, graph, FRAME_CLASS, "call");
@@ -343,7 +262,7 @@ static void print_class(const struct picture *picture, const struct drawn *drawn
   if (drawn->not_finite) text_puts(out, " not-finite");
 }
 
-static void set_look(struct drawing *drawing, Agnode_t *node, const struct drawn *drawn,
+static void set_look(struct drawing *drawing, struct Agnode_s *node, const struct drawn *drawn,
                      bool output) {
   const struct look *look = find_look(role_of(drawing->picture, drawn));
   const bool circle = is_circle(drawing, drawn);
@@ -367,7 +286,7 @@ static void set_look(struct drawing *drawing, Agnode_t *node, const struct drawn
 }
 
 /* What programs read: names, shapes and numbers in full, of tensors that are not large. */
-static void set_facts(struct drawing *drawing, Agnode_t *node, const struct drawn *drawn) {
+static void set_facts(struct drawing *drawing, struct Agnode_s *node, const struct drawn *drawn) {
   const struct result *result = drawing->picture->result;
   const struct node *own = graph_node(&result->net->graph, drawn->id);
   struct dims dims = shape_dims(own->shape);
@@ -386,7 +305,7 @@ static void set_facts(struct drawing *drawing, Agnode_t *node, const struct draw
   set_text(drawing, node, NODE_GRADIENT);
 }
 
-static void set_label(struct drawing *drawing, Agnode_t *node, const struct drawn *drawn) {
+static void set_label(struct drawing *drawing, struct Agnode_s *node, const struct drawn *drawn) {
   const struct picture *picture = drawing->picture;
   struct text *text = start_text(drawing);
   bool start = !graph_node(&picture->result->net->graph, drawn->id)->op;
@@ -401,12 +320,12 @@ static void set_label(struct drawing *drawing, Agnode_t *node, const struct draw
   set_html(drawing, node, NODE_LABEL);
 }
 
-static Agnode_t *new_node(struct drawing *drawing, const char *id, uint32_t cluster) {
-  Agnode_t *node = library.node(drawing->graph, (char *)id, 1);
+static struct Agnode_s *new_node(struct drawing *drawing, const char *id, uint32_t cluster) {
+  struct Agnode_s *node = gv_node(drawing->gv, id);
   set(drawing, node, NODE_ID, id);
   while (cluster != DRAWN_NONE && !drawing->clusters[cluster])
     cluster = drawing->picture->clusters.at[cluster].parent;
-  if (cluster != DRAWN_NONE) library.subnode(drawing->clusters[cluster], node, 1);
+  if (cluster != DRAWN_NONE) gv_put(drawing->gv, drawing->clusters[cluster], node);
   return node;
 }
 
@@ -415,7 +334,8 @@ static void add_wire(struct drawing *drawing, uint32_t i) {
   const struct picture *picture = drawing->picture;
   const struct drawn *drawn = &picture->nodes.at[i];
   if (picture->style != STYLE_WIRES || !has_wire_label(picture, drawn)) return;
-  Agnode_t *wire = new_node(drawing, print_id(drawing, "n%uw", drawn->id, 0, 0), drawn->cluster);
+  struct Agnode_s *wire =
+      new_node(drawing, print_id(drawing, "n%uw", drawn->id, 0, 0), drawn->cluster);
   drawing->wires[i] = wire;
   set(drawing, wire, NODE_CLASS, drawn->flow == FLOW_DEAD ? "wire dead" : "wire");
   set(drawing, wire, NODE_SHAPE, "plain");
@@ -434,7 +354,8 @@ static bool has_terminal(const struct drawing *drawing) {
 static void add_node(struct drawing *drawing, uint32_t i) {
   const struct drawn *drawn = &drawing->picture->nodes.at[i];
   const bool output = i == drawing->picture->output;
-  Agnode_t *node = new_node(drawing, print_id(drawing, "n%u", drawn->id, 0, 0), drawn->cluster);
+  struct Agnode_s *node =
+      new_node(drawing, print_id(drawing, "n%u", drawn->id, 0, 0), drawn->cluster);
   drawing->nodes[i] = node;
   print_class(drawing->picture, drawn, output, start_text(drawing));
   set_text(drawing, node, NODE_CLASS);
@@ -461,7 +382,7 @@ static void add_nodes(struct drawing *drawing) {
 
 /* ---- edges ------------------------------------------------------------------------------- */
 
-static void set_flow(struct drawing *drawing, Agedge_t *edge, enum flow flow) {
+static void set_flow(struct drawing *drawing, struct Agedge_s *edge, enum flow flow) {
   set(drawing, edge, EDGE_CLASS, flow == FLOW_ALIVE ? "alive" : flow ? "dead" : "none");
   if (flow == FLOW_ALIVE || !drawing->picture->result->gradients) return;
   set(drawing, edge, EDGE_STYLE, flow == FLOW_DEAD ? "dashed" : "dotted");
@@ -472,7 +393,7 @@ static void set_flow(struct drawing *drawing, Agedge_t *edge, enum flow flow) {
 static void add_stub(struct drawing *drawing, uint32_t i) {
   const struct drawn *drawn = &drawing->picture->nodes.at[i];
   if (!drawing->wires[i]) return;
-  Agedge_t *edge = library.edge(drawing->graph, drawing->nodes[i], drawing->wires[i], NULL, 1);
+  struct Agedge_s *edge = gv_edge(drawing->gv, drawing->nodes[i], drawing->wires[i]);
   set(drawing, edge, EDGE_ID, print_id(drawing, "n%u_n%uw", drawn->id, drawn->id, 0));
   set_flow(drawing, edge, (enum flow)drawn->flow);
   set(drawing, edge, EDGE_DIR, "none");
@@ -481,7 +402,7 @@ static void add_stub(struct drawing *drawing, uint32_t i) {
   set(drawing, edge, EDGE_WEIGHT, "10");
 }
 
-static void leave_wire(struct drawing *drawing, Agedge_t *edge) {
+static void leave_wire(struct drawing *drawing, struct Agedge_s *edge) {
   set(drawing, edge, EDGE_TAIL_PORT, "w:e");
   set(drawing, edge, EDGE_TAIL_CLIP, "false");
 }
@@ -491,8 +412,8 @@ static void add_terminal(struct drawing *drawing) {
   const struct picture *picture = drawing->picture;
   if (!has_terminal(drawing)) return;
   const struct drawn *drawn = &picture->nodes.at[picture->output];
-  Agnode_t *node = new_node(drawing, print_id(drawing, "n%uo", drawn->id, 0, 0), DRAWN_NONE);
-  Agnode_t *wire = drawing->wires[picture->output];
+  struct Agnode_s *node = new_node(drawing, print_id(drawing, "n%uo", drawn->id, 0, 0), DRAWN_NONE);
+  struct Agnode_s *wire = drawing->wires[picture->output];
   set(drawing, node, NODE_CLASS, "terminal");
   set(drawing, node, NODE_SHAPE, "box");
   set(drawing, node, NODE_STYLE, "filled,rounded");
@@ -503,8 +424,7 @@ static void add_terminal(struct drawing *drawing) {
   label_name(picture, drawn, text);
   text_puts(text, "</FONT>");
   set_html(drawing, node, NODE_LABEL);
-  Agedge_t *edge =
-      library.edge(drawing->graph, wire ? wire : drawing->nodes[picture->output], node, NULL, 1);
+  struct Agedge_s *edge = gv_edge(drawing->gv, wire ? wire : drawing->nodes[picture->output], node);
   set(drawing, edge, EDGE_ID, print_id(drawing, "n%u_n%uo", drawn->id, drawn->id, 0));
   set_flow(drawing, edge, (enum flow)drawn->flow);
   if (wire) leave_wire(drawing, edge);
@@ -514,7 +434,7 @@ static void add_terminal(struct drawing *drawing) {
 /* Two wires that enter a circle whose inputs cannot be swapped keep their order: the first one above.
  * (An operator that takes any number of operands, + or *, takes them in any order.  Wires to the
  * corner of a wide box are more than Graphviz can always route.) */
-static void set_port(struct drawing *drawing, Agedge_t *edge, const struct edge *own) {
+static void set_port(struct drawing *drawing, struct Agedge_s *edge, const struct edge *own) {
   const struct drawn *to = &drawing->picture->nodes.at[own->to];
   const struct node *node = graph_node(&drawing->picture->result->net->graph, to->id);
   if (node->count != 2 || !is_circle(drawing, to)) return;
@@ -528,7 +448,7 @@ static void set_port(struct drawing *drawing, Agedge_t *edge, const struct edge 
 }
 
 /* The wider, the more of the gradient flows here: by orders of magnitude. */
-static void set_width(struct drawing *drawing, Agedge_t *edge, const struct edge *own) {
+static void set_width(struct drawing *drawing, struct Agedge_s *edge, const struct edge *own) {
   static const struct {
     double least; /* share of the largest */
     const char *width;
@@ -542,13 +462,13 @@ static void set_width(struct drawing *drawing, Agedge_t *edge, const struct edge
 
 static void add_edge(struct drawing *drawing, const struct edge *own) {
   const struct picture *picture = drawing->picture;
-  Agnode_t *wire = drawing->wires[own->from];
+  struct Agnode_s *wire = drawing->wires[own->from];
   /* What another call hides flows from its node, not along its wire. */
   const bool own_wire = wire && own->source == picture->nodes.at[own->from].id;
   const uint32_t slot = picture->arcs.at[own->arc].slot;
   const struct shape *shape = graph_node(&picture->result->net->graph, own->source)->shape;
-  Agedge_t *edge = library.edge(drawing->graph, own_wire ? wire : drawing->nodes[own->from],
-                                drawing->nodes[own->to], NULL, 1);
+  struct Agedge_s *edge =
+      gv_edge(drawing->gv, own_wire ? wire : drawing->nodes[own->from], drawing->nodes[own->to]);
   set(drawing, edge, EDGE_ID,
       print_id(drawing, "n%u_n%u_%u", own->source, picture->nodes.at[own->to].id, slot));
   set_flow(drawing, edge, (enum flow)own->flow);
@@ -581,7 +501,7 @@ static void add_title(struct drawing *drawing) {
   label_text(text, title, strlen(title), TITLE_MOST);
   text_puts(text, "</B><BR/></FONT>");
   set_graph(drawing, "labelloc", "t");
-  set_html(drawing, drawing->graph, FRAME_LABEL);
+  set_html(drawing, gv_graph(drawing->gv), FRAME_LABEL);
 }
 
 /* What there is in the picture: of each look, and of gradients. */
@@ -607,24 +527,24 @@ static struct census count_kinds(const struct picture *picture) {
 /* A row of samples, each behind the other. */
 struct legend {
   struct drawing *drawing;
-  Agraph_t *graph;
-  Agnode_t *last;
+  struct Agraph_s *graph;
+  struct Agnode_s *last;
   uint32_t count;
 };
 
 /* A sample whose label stands in drawing->text. */
-static Agnode_t *add_sample(struct legend *legend) {
+static struct Agnode_s *add_sample(struct legend *legend) {
   struct drawing *drawing = legend->drawing;
   const char *id = print_id(drawing, "l%u", legend->count++, 0, 0);
-  Agnode_t *node = library.node(drawing->graph, (char *)id, 1);
-  library.subnode(legend->graph, node, 1);
+  struct Agnode_s *node = gv_node(drawing->gv, id);
+  gv_put(drawing->gv, legend->graph, node);
   set(drawing, node, NODE_ID, id);
   set(drawing, node, NODE_CLASS, "legend");
   set_html(drawing, node, NODE_LABEL);
   set(drawing, node, NODE_MARGIN, "0.06,0.03");
   set(drawing, node, NODE_HEIGHT, "0.25");
   if (legend->last) {
-    Agedge_t *edge = library.edge(drawing->graph, legend->last, node, NULL, 1);
+    struct Agedge_s *edge = gv_edge(drawing->gv, legend->last, node);
     set(drawing, edge, EDGE_STYLE, "invis");
     set(drawing, edge, EDGE_CLASS, "legend");
   }
@@ -635,7 +555,7 @@ static Agnode_t *add_sample(struct legend *legend) {
 static void add_shape_sample(struct legend *legend, const char *name, const char *shape,
                              const char *style, enum tone fill) {
   text_printf(start_text(legend->drawing), "<FONT POINT-SIZE=\"11\">%s</FONT>", name);
-  Agnode_t *node = add_sample(legend);
+  struct Agnode_s *node = add_sample(legend);
   set(legend->drawing, node, NODE_SHAPE, shape);
   set(legend->drawing, node, NODE_STYLE, style);
   set_color(legend->drawing, node, NODE_FILL, fill);
@@ -658,7 +578,7 @@ static void add_number_sample(struct legend *legend, const struct census *census
         text, "<TR><TD><FONT POINT-SIZE=\"11\" COLOR=\"%s\">\xe2\x88\x82 gradient</FONT></TD></TR>",
         color_of(picture, TONE_GRADIENT));
   text_puts(text, "</TABLE>");
-  Agnode_t *node = add_sample(legend);
+  struct Agnode_s *node = add_sample(legend);
   set(drawing, node, NODE_SHAPE, "plain");
   set(drawing, node, NODE_STYLE, "solid");
 }
@@ -666,7 +586,7 @@ static void add_number_sample(struct legend *legend, const struct census *census
 static void add_note(struct legend *legend, const char *note) {
   text_printf(start_text(legend->drawing), "<FONT POINT-SIZE=\"11\" COLOR=\"%s\">%s</FONT>",
               color_of(legend->drawing->picture, TONE_QUIET), note);
-  Agnode_t *node = add_sample(legend);
+  struct Agnode_s *node = add_sample(legend);
   set(legend->drawing, node, NODE_SHAPE, "plain");
   set(legend->drawing, node, NODE_STYLE, "solid");
 }
@@ -675,7 +595,7 @@ static void add_legend(struct drawing *drawing) {
   const struct picture *picture = drawing->picture;
   const struct census census = count_kinds(picture);
   struct legend legend = {.drawing = drawing};
-  legend.graph = library.subgraph(drawing->graph, (char *)"cluster_legend", 1);
+  legend.graph = gv_frame(drawing->gv, gv_graph(drawing->gv), "cluster_legend");
   set(drawing, legend.graph, FRAME_ID, "legend");
   set(drawing, legend.graph, FRAME_CLASS, "legend");
   set(drawing, legend.graph, FRAME_LABEL, ""); /* not the title */
@@ -696,50 +616,30 @@ static void add_legend(struct drawing *drawing) {
 
 /* ---- the whole --------------------------------------------------------------------------- */
 
-static void draw(struct drawing *drawing, bool legend, struct text *out) {
+static void build(struct gv *gv, void *context) {
+  struct drawing *drawing = context;
   const struct picture *picture = drawing->picture;
-  const Agdesc_t directed = {.directed = 1, .maingraph = 1};
-  drawing->graph = library.open((char *)"bpgraph", directed, &drawing->discipline);
+  drawing->gv = gv;
   set_defaults(drawing);
-  if (legend) add_title(drawing);
+  if (drawing->legend) add_title(drawing);
   add_clusters(drawing);
   add_nodes(drawing);
   add_terminal(drawing);
   for (uint32_t i = 0; i < picture->nodes.count; i++) add_stub(drawing, i);
   for (size_t i = 0; i < picture->edges.count; i++) add_edge(drawing, &picture->edges.at[i]);
-  if (legend) add_legend(drawing);
-  library.write(drawing->graph, out);
-  library.close(drawing->graph);
+  if (drawing->legend) add_legend(drawing);
 }
 
 bool dot_write(const struct picture *picture, bool legend, struct text *out) {
   struct arena *arena = picture->arena;
-  pthread_once(&library_once, open_library);
-  if (!library_found) {
-    report_add(picture->result->net->report, (struct mark){0, 0}, BP(CANNOT_DRAW),
-               "the library libcgraph.so.6 of Graphviz is missing");
-    report_hint(picture->result->net->report, "install graphviz");
-    return false;
-  }
-  Agiodisc_t channel = {.putstr = put_string, .flush = put_nothing};
-  struct drawing drawing = {.picture = picture, .arena = arena};
-  drawing.memory =
-      (Agmemdisc_t){memory_open, memory_alloc, memory_resize, memory_free, memory_close};
-  drawing.discipline = (Agdisc_t){&drawing.memory, library.names, &channel};
-  drawing.nodes = ARENA_ARRAY(arena, Agnode_t *, picture->nodes.count + 1);
-  drawing.wires = ARENA_ARRAY(arena, Agnode_t *, picture->nodes.count + 1);
+  struct report *report = picture->result->net->report;
+  struct drawing drawing = {.picture = picture, .legend = legend};
+  drawing.nodes = ARENA_ARRAY(arena, struct Agnode_s *, picture->nodes.count + 1);
+  drawing.wires = ARENA_ARRAY(arena, struct Agnode_s *, picture->nodes.count + 1);
   text_init(&drawing.text, arena, NULL, NULL);
-  text_init(&drawing.name, arena, NULL, NULL);
-  text_fill(&drawing.name, ' ', 80);
-
-  /* Memory that runs out jumps over libcgraph, which must be unlocked on the way. */
-  jmp_buf guard, *const outer = arena->guard;
-  pthread_mutex_lock(&library_lock);
-  arena->guard = &guard;
-  bool finished = setjmp(guard) == 0;
-  if (finished) draw(&drawing, legend, out);
-  arena->guard = outer;
-  pthread_mutex_unlock(&library_lock);
-  if (!finished) arena_exhausted(arena);
-  return true;
+  if (gv_write(arena, "bpgraph", build, &drawing, out)) return true;
+  report_add(report, (struct mark){0, 0}, BP(CANNOT_DRAW),
+             "the library libcgraph.so.6 of Graphviz is missing");
+  report_hint(report, "install graphviz");
+  return false;
 }

@@ -338,7 +338,7 @@ static bool keep_near(const struct making *making, bool *keep) {
   const struct source *source = option_source(making, "--focus", making->options->focus);
   uint32_t centre = find_drawn(making, source, source->bytes, source->size);
   if (centre == DRAWN_NONE) return false;
-  int depth = making->options->depth < 0 ? DEPTH_DEFAULT : making->options->depth;
+  int depth = making->options->depth ? *making->options->depth : DEPTH_DEFAULT;
   const struct neighbours all = find_neighbours(making);
   bool *seen = ARENA_ARRAY(making->arena, bool, picture->nodes.count + 1);
   uint32_t *queue = ARENA_ARRAY(making->arena, uint32_t, picture->nodes.count + 1);

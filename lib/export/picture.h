@@ -33,7 +33,7 @@ enum {
 /* As the user wrote them; NULL or 0: the default. */
 struct picture_options {
   const char *style, *palette, *show, *level, *focus, *between, *collapse;
-  int depth;        /* below 0: the default */
+  const int *depth;
   size_t max_nodes; /* 0: the default */
 };
 

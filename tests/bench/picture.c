@@ -158,7 +158,7 @@ static bp_result *evaluate(bp_net *net) {
 
 /* Draws once; the bytes are kept for the caller where `out` is given. */
 static double draw(bp_result *result, const char *style, char **out) {
-  bp_picture_options options = {.style = style, .level = "ops", .max_nodes = SIZE_MAX, .depth = -1};
+  bp_picture_options options = {.style = style, .level = "ops", .max_nodes = SIZE_MAX};
   double start = now_ms();
   size_t size;
   bp_picture *picture = bp_picture_make(result, &options);
@@ -198,7 +198,7 @@ int main(int argc, char **argv) {
   }
   bp_net *net = bp_net_load(argv[1], NULL);
   bp_result *result = evaluate(net);
-  int repeats = argc > 2 ? atoi(argv[2]) : 5;
+  int repeats = argc > 2 ? atoi(argv[2]) : 3;
   const char *const styles[] = {"wires", "boxes", "compact"};
   for (int i = 0; i < 3; i++) measure(result, styles[i], repeats > 0 ? repeats : 1);
   bp_result_free(result);

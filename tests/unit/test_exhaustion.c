@@ -94,6 +94,19 @@ struct outcome {
   size_t exported; /* bytes; SIZE_MAX: could not be */
 };
 
+static void draw(bp_result *result, struct outcome *out) {
+  const int depth = 9;
+  const bp_picture_options options = {.style = "boxes", .focus = "L", .depth = &depth};
+  bp_picture *picture = bp_picture_make(result, &options);
+  size_t size;
+  const char *dot = picture ? bp_picture_draw(picture, "dot", true, &size) : NULL;
+  if (!dot)
+    out->evaluated = false;
+  else if (out->exported != SIZE_MAX)
+    out->exported += size;
+  bp_picture_free(picture);
+}
+
 static void evaluate(bp_net *net, bool all, struct outcome *out) {
   bp_result *result = bp_evaluate(net, &(bp_evaluate_options){.all = all, .upstream = "1 * 2"});
   out->evaluated = result != NULL;
@@ -101,6 +114,7 @@ static void evaluate(bp_net *net, bool all, struct outcome *out) {
   out->value = *bp_value(result, bp_output(result), NULL);
   for (size_t i = 0; bp_format_name(i) && out->exported != SIZE_MAX; i++)
     if (!bp_export(result, bp_format_name(i), drop, &out->exported)) out->exported = SIZE_MAX;
+  if (all) draw(result, out);
   bp_result_free(result);
 }
 
