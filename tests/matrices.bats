@@ -41,6 +41,15 @@ fails() { # fails STATUS CODE ARGUMENTS...
   [ "${lines[9]}" = 'zero rows: y[0] .. y[2]' ]
 }
 
+@test "a diagonal that only the numbers show is told apart from one of the graph" {
+  printf '%s\n' 'bpgraph: 1' 'inputs: {x: [1, 2]}' 'constants: {D: [[3, 0], [0, 5]]}' \
+    'nodes: {y: D @ x}' >seen.yaml
+  run -0 "$BPGRAPH" jacobian seen.yaml --of y --wrt x
+  [ "${lines[1]}" = 'structure: dense, but diagonal at these values' ]
+  run -0 "$BPGRAPH" jacobian seen.yaml --of y --wrt x --set 'D=[[3, 1], [0, 5]]'
+  [ "${lines[1]}" = 'structure: dense' ]
+}
+
 @test "an intermediate node counts as free" {
   run -0 "$BPGRAPH" jacobian net.yaml --of L --wrt y --format json
   [ "$(jq -c '[.shape, .wrt.name, (.values[0] * 1e6 | round)]' <<<"$output")" = '[[3],"y",3046377]' ]
@@ -83,7 +92,7 @@ fails() { # fails STATUS CODE ARGUMENTS...
 @test "no path: all zeros, and a word about it" {
   run -0 --separate-stderr "$BPGRAPH" jacobian net.yaml --of t --wrt s
   [[ $stderr == *'note: no path leads from s to t: all derivatives are 0 [BP524]'* ]]
-  [ "${lines[1]}" = 'structure: zero: no path' ]
+  [ "${lines[1]}" = 'structure: zero' ]
   run -0 --separate-stderr "$BPGRAPH" jacobian net.yaml --of y --wrt q
   [[ $stderr == *'warning: q does not reach the output: its gradient is 0 [BP501]'* ]]
 }
@@ -134,7 +143,7 @@ fails() { # fails STATUS CODE ARGUMENTS...
   [ "${lines[3]}" = 'x[0]     6     2' ]
   [ "${lines[5]}" = 'positive definite; eigenvalues: 4 8' ]
   run -0 "$BPGRAPH" hessian bowl.yaml
-  [ "${lines[1]}" = 'structure of x/k: zero: no path' ]
+  [ "${lines[1]}" = 'structure of x/k: zero' ]
   [ "${lines[7]}" = 'positive semidefinite; eigenvalues: 0 4 8' ]
 }
 

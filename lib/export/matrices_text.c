@@ -113,7 +113,7 @@ static void fill_table(const struct table *table, const struct view *view, size_
 /* ---- what there is to say of a matrix ---------------------------------------------------- */
 
 struct summary {
-  size_t rows, columns, nonzero;
+  size_t rows, columns, nonzero, off; /* off: those off the diagonal */
   double low, high;
   bool *row, *column; /* of each: something in it is not 0 */
 };
@@ -130,6 +130,7 @@ static void add_row(struct summary *s, size_t i, const double *row) {
     if (row[j] > s->high || isnan(row[j])) s->high = row[j];
     if (row[j] == 0) continue;
     s->nonzero++;
+    s->off += i != j;
     s->row[i] = s->column[j] = true;
   }
 }
@@ -184,7 +185,6 @@ static void print_structure(const struct result *result, const struct view *view
   const char *kind = view_kind(view);
   text_puts(out, kind);
   if (!strcmp(kind, "block diagonal")) print_blocks(result, view, out);
-  if (!view->jacobian->reaches) text_puts(out, ": no path");
 }
 
 /* The runs of rows or columns in which all is 0. */
@@ -219,6 +219,12 @@ static bool is_small(size_t rows, size_t columns) {
   return rows && columns && rows <= ROWS_MOST && columns <= COLUMNS_MOST;
 }
 
+/* Whether the numbers are diagonal where the structure says nothing of it. */
+static bool is_seen_diagonal(const struct view *view, const struct summary *summary) {
+  return view->rows == view->columns && view->rows->rank > 0 && summary->nonzero && !summary->off &&
+         !strcmp(view_kind(view), "dense");
+}
+
 /* ---- Jacobians --------------------------------------------------------------------------- */
 
 void export_jacobian_text(const struct jacobian_result *answer, struct text *out) {
@@ -232,6 +238,7 @@ void export_jacobian_text(const struct jacobian_result *answer, struct text *out
   print_named(result, view.by, out);
   text_puts(out, "\nstructure: ");
   print_structure(result, &view, out);
+  if (is_seen_diagonal(&view, &summary)) text_puts(out, ", but diagonal at these values");
   text_puts(out, "\n\n");
   if (is_small(view.rows->size, view.columns->size)) {
     struct table table;
