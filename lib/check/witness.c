@@ -43,7 +43,7 @@ static void report_progress(void *context, size_t done, size_t total) {
 }
 
 static void witness_node(struct judge *judge, struct differences *differences, node_id id,
-                         size_t limit) {
+                         size_t limit, double work) {
   static const enum verdict verdicts[] = {[DIFFERENCE_RIGHT] = VERDICT_RIGHT,
                                           [DIFFERENCE_WRONG] = VERDICT_WRONG,
                                           [DIFFERENCE_INCONCLUSIVE] = VERDICT_INCONCLUSIVE};
@@ -55,6 +55,7 @@ static void witness_node(struct judge *judge, struct differences *differences, n
   struct tensor_check check = {.root = id,
                                .claimed = gradient,
                                .limit = limit,
+                               .work = work,
                                .seed = judge->options->seed ? *judge->options->seed : 0};
   struct tensor_summary summary;
   difference_tensor(differences, &check, &summary);
@@ -73,16 +74,6 @@ static void witness_node(struct judge *judge, struct differences *differences, n
   *vec_push(judge->arena, &judge->check->backprop) = witnessed;
 }
 
-/* By default so many entries may be recomputed, an equal share for each tensor: where each entry of a
- * large net costs much, a sample and the random directions have to do. */
-enum { REACH_MOST = 100000000 };
-
-static size_t affordable(struct differences *differences, node_id id, size_t limit, size_t share) {
-  size_t reach = difference_reach(differences, id);
-  size_t most = reach ? share / reach + 1 : limit;
-  return most < limit ? most : limit;
-}
-
 void witness_backprop(struct judge *judge) {
   struct result *result = judge->result;
   size_t count = result->wrt.count;
@@ -99,11 +90,10 @@ void witness_backprop(struct judge *judge) {
     differences.progress = report_progress;
     differences.context = judge;
   }
-  for (size_t i = 0; i < count; i++) {
-    node_id id = result->wrt.at[i];
-    size_t limit = all ? limits[i] : affordable(&differences, id, limits[i], REACH_MOST / count);
-    witness_node(judge, &differences, id, limit);
-  }
+  /* Where each entry of a large net costs much, a sample and the random directions have to do. */
+  const double work = all ? 0 : DIFFERENCE_WORK / (double)count;
+  for (size_t i = 0; i < count; i++)
+    witness_node(judge, &differences, result->wrt.at[i], limits[i], work);
 }
 
 /* ---- claims ---------------------------------------------------------------------------------- */

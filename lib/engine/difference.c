@@ -477,10 +477,3 @@ const char *difference_reason_text(enum difference_reason reason) {
                                       [DIFFERENCE_CLAIM] = "the claim is not finite"};
   return texts[reason];
 }
-
-size_t difference_reach(struct differences *differences, node_id root) {
-  size_t size = perturb_shape(differences->perturb, root)->size;
-  if (!size) return 0;
-  perturb_entry(differences->perturb, root, size / 2);
-  return perturb_reach(differences->perturb);
-}

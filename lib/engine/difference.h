@@ -18,7 +18,7 @@
  *   right         |c - d| <= T + W, and W <= atol + 1e-4 * max(|c|, |d|)
  *   wrong         |c - d| > T + 2 W, where e says also by how much two extrapolations differ, one
  *                 from steps 16 times as short as the other's
- *   inconclusive  all else, after four extrapolations
+ *   inconclusive  all else, after seven extrapolations, of which none agrees with the claim
  * At a kink a claim is right between the derivatives of the two sides, widened by as much, and wrong
  * beyond; but where several inputs are at kinks at once, conventions that are fine for each may add
  * up to something beyond both sides: then it is inconclusive.
@@ -123,9 +123,9 @@ struct tensor_summary {
 };
 
 /* What a net's check may cost by default: so many entries in all, and so much work, which is about
- * the numbers computed: some ten seconds. */
+ * the numbers computed: some four seconds. */
 enum { DIFFERENCE_LIMIT = 20000, DIFFERENCE_DIRECTIONS = 2 };
-#define DIFFERENCE_WORK 4e9
+#define DIFFERENCE_WORK 2e9
 
 /* Judges a node's gradient: all entries where that are not more than the limits allow; else a sample (one
  * entry, drawn, of each of as many equal stretches) and DIFFERENCE_DIRECTIONS random directions,
@@ -139,10 +139,6 @@ double differences_work(struct differences *differences, node_id root);
 /* How many entries of each of `count` tensors to check, so that they are `limit` in all: all of the
  * small ones, and equally many of the others. */
 void differences_share(size_t limit, size_t count, const size_t *sizes, size_t *limits);
-
-/* How many entries of nodes are computed anew for one step of one entry of a root: what it costs,
- * the same on every machine. */
-size_t difference_reach(struct differences *differences, node_id root);
 
 /* ---- for people -------------------------------------------------------------------------- */
 
