@@ -246,6 +246,10 @@ static node_id repeat(struct simplifier *s, node_id id, const struct shape *shap
 
 /* Makes the node: first the factor, then the divisor. */
 static node_id compose(struct simplifier *s, struct scaled r) {
+  if (r.base != NODE_NONE) { /* which may have a factor of its own */
+    const struct scaled inner = split(s, r.base);
+    r.number *= inner.number, r.divisor *= inner.divisor, r.base = inner.base;
+  }
   reduce(&r.number, &r.divisor);
   node_id id = r.base;
   if (r.number == 0 || r.base == NODE_NONE)
@@ -259,15 +263,24 @@ static node_id compose(struct simplifier *s, struct scaled r) {
   return repeat(s, id, r.shape);
 }
 
+/* Whether a node only repeats another, or widens its shape. */
+static bool is_repeated(const struct simplifier *s, node_id id) {
+  enum algebra algebra = algebra_of(s, id);
+  return algebra == ALGEBRA_BROADCAST_TO ||
+         (algebra == ALGEBRA_RESHAPE &&
+          is_widened(shape_of(s, id), shape_of(s, input_of(s, id, 0))));
+}
+
 /* x repeated to a shape, where it does not have that already. */
 static node_id repeat(struct simplifier *s, node_id id, const struct shape *shape) {
   while (id != NODE_NONE && shape_of(s, id) != shape) {
-    enum algebra algebra = algebra_of(s, id);
-    bool idle = algebra == ALGEBRA_BROADCAST_TO ||
-                (algebra == ALGEBRA_RESHAPE &&
-                 is_widened(shape_of(s, id), shape_of(s, input_of(s, id, 0))));
-    if (!idle) return intern_shaped(s, ALGEBRA_BROADCAST_TO, id, shape);
-    id = input_of(s, id, 0);
+    struct scaled r = split(s, id);
+    bool number = r.base == NODE_NONE;
+    if (number ? !shape_of(s, id)->rank : !is_repeated(s, r.base))
+      return intern_shaped(s, ALGEBRA_BROADCAST_TO, id, shape);
+    r.base = number ? NODE_NONE : input_of(s, r.base, 0);
+    r.shape = number ? s->graph->shapes.scalar : shape_of(s, r.base);
+    id = compose(s, r);
   }
   return id;
 }

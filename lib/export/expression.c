@@ -190,10 +190,8 @@ static void levels_of(enum symbol symbol, enum level *own, enum level *left, enu
 /* A factor in front of a product or quotient needs no parentheses: 2 * (x * y) is, to rounding,
  * 2 * x * y; and -(x * y) exactly -x * y. */
 static bool joins(style_t style, node_id factor, node_id rest) {
-  struct text name;
   if (!is_factor(symbol_of(style, graph_node(style->graph, rest)))) return false;
-  text_init(&name, style->graph->arena, NULL, NULL);
-  if (style->print_name(style, rest, &name)) return false;
+  if (style->print_name(style, rest, NULL)) return false;
   return factor == NODE_NONE || is_number(graph_node(style->graph, factor));
 }
 

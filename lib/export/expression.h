@@ -9,8 +9,8 @@
 struct expression_style {
   const struct graph *graph;
   const struct vocabulary *words;
-  /* Writes the name of a node and returns true; false: it is spelled out.  A number that was
-   * written in an expression is no question of names. */
+  /* Writes the name of a node and returns true; false: it is spelled out.  Without `out` that is only
+   * asked.  A number that was written in an expression is no question of names. */
   bool (*print_name)(const struct expression_style *style, node_id id, struct text *out);
   /* The node that stands for another; NULL: each for itself. */
   node_id (*resolve)(const struct expression_style *style, node_id id);

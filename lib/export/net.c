@@ -30,6 +30,7 @@ struct line {
   const char *name;
   node_id node;
   const char *comment;
+  const char *text; /* what stands behind the colon; NULL: not known yet */
 };
 
 struct writer {
@@ -91,6 +92,13 @@ static bool is_plain_number(const struct node *node) {
 
 /* ---- names ------------------------------------------------------------------------------- */
 
+/* A finished text, in little memory. */
+static const char *keep_text(struct writer *w, struct text *text) {
+  const char *kept = arena_copy(w->arena, text_string(text), text->count);
+  arena_release(w->arena, text->at);
+  return kept;
+}
+
 static bool take_name(struct writer *w, const char *name, size_t size) {
   return map_add(w->arena, &w->taken, name, size, 0) == MAP_NONE;
 }
@@ -102,8 +110,8 @@ static const char *free_name(struct writer *w, const char *name) {
     struct text text;
     text_init(&text, w->arena, NULL, NULL);
     text_printf(&text, "%s_%u", name, number);
-    const char *other = text_string(&text);
-    if (take_name(w, other, text.count)) return other;
+    const char *other = keep_text(w, &text);
+    if (take_name(w, other, strlen(other))) return other;
   }
 }
 
@@ -112,7 +120,7 @@ static const char *join_text(struct writer *w, const char *prefix, const char *n
   text_init(&text, w->arena, NULL, NULL);
   text_puts(&text, prefix);
   for (size_t i = 0; i < size; i++) text_char(&text, name[i] == '.' ? '_' : name[i]);
-  return text_string(&text);
+  return keep_text(w, &text);
 }
 
 /* What a node of the net is called in other names: "s"; "h_s" for h.s, "s_1" for s.1. */
@@ -121,15 +129,14 @@ static const char *base_name(struct writer *w, node_id id) {
   if (w->names[id]) return w->names[id];
   text_init(&text, w->arena, NULL, NULL);
   graph_print_name(w->graph, id, &text);
-  const char *name = text_string(&text);
-  return join_text(w, "", name, text.count);
+  const char *name = keep_text(w, &text);
+  return join_text(w, "", name, strlen(name));
 }
 
 static bool print_name(const struct expression_style *style, node_id id, struct text *out) {
   const struct writer *w = (const struct writer *)(const void *)style;
-  if (!w->names[id]) return false;
-  text_puts(out, w->names[id]);
-  return true;
+  if (w->names[id] && out) text_puts(out, w->names[id]);
+  return w->names[id] != NULL;
 }
 
 static node_id resolve(const struct expression_style *style, node_id id) {
@@ -392,7 +399,7 @@ static const char *about(struct writer *w, node_id id) {
     text_printf(&text, "d%s/d", w->total);
   print_what(w, id, &text);
   if (w->d->forward) text_puts(&text, " moves");
-  return text_string(&text);
+  return keep_text(w, &text);
 }
 
 static const char *derivative_name(struct writer *w, node_id id) {
@@ -425,10 +432,10 @@ static void name_parts(struct writer *w) {
     struct text text;
     text_init(&text, w->arena, NULL, NULL);
     text_printf(&text, "%s_%u", owner, node->part ? (unsigned)node->part : 1U);
-    w->names[id] = free_name(w, text_string(&text));
+    w->names[id] = free_name(w, keep_text(w, &text));
     text_init(&text, w->arena, NULL, NULL);
     text_printf(&text, "part of %s", owner);
-    w->about[id] = text_string(&text);
+    w->about[id] = keep_text(w, &text);
   }
 }
 
@@ -461,10 +468,10 @@ static void name_part(struct writer *w, node_id id, node_id root, const char *ro
   if (w->names[id]) return;
   text_init(&text, w->arena, NULL, NULL);
   text_printf(&text, "%s_%u", root_name, (unsigned)++w->parts[root]);
-  w->names[id] = free_name(w, text_string(&text));
+  w->names[id] = free_name(w, keep_text(w, &text));
   text_init(&text, w->arena, NULL, NULL);
   text_printf(&text, "part of %s", root_name);
-  w->about[id] = text_string(&text);
+  w->about[id] = keep_text(w, &text);
 }
 
 /* Whether a node's line stands elsewhere: with the file's own. */
@@ -473,7 +480,7 @@ static bool stands_elsewhere(const struct writer *w, node_id id) {
 }
 
 #define PUSH_LINE(w, lines, name_, node_, comment_)                                                \
-  (*vec_push((w)->arena, &(w)->lines) = (struct line){name_, node_, comment_})
+  (*vec_push((w)->arena, &(w)->lines) = (struct line){name_, node_, comment_, NULL})
 
 static void push_line(struct writer *w, bool backward, node_id id) {
   if (backward)
@@ -599,8 +606,9 @@ static void write_comment_at(struct writer *w, const char *comment, size_t from,
 }
 
 /* What stands behind the colon for a node: a name, a number, an expression. */
-static const char *line_text(struct writer *w, const struct line *line) {
+static const char *line_text(struct writer *w, struct line *line) {
   struct text text;
+  if (line->text) return line->text;
   text_init(&text, w->arena, NULL, NULL);
   node_id form = written_as(w, line->node);
   bool alias = w->names[form] && w->names[form] != line->name;
@@ -608,7 +616,7 @@ static const char *line_text(struct writer *w, const struct line *line) {
     text_puts(&text, w->names[form]);
   else
     print_expression(&w->style, form, &text);
-  return text_string(&text);
+  return line->text = keep_text(w, &text);
 }
 
 static void write_expression(struct writer *w, const char *text) {
@@ -620,7 +628,7 @@ static void write_expression(struct writer *w, const char *text) {
     yaml_text(w->out, text, size, false);
 }
 
-static size_t comment_column(struct writer *w, const struct line *lines, size_t count) {
+static size_t comment_column(struct writer *w, struct line *lines, size_t count) {
   enum { COLUMN_MOST = 56 };
   size_t column = 0;
   for (size_t i = 0; i < count; i++) {
@@ -632,7 +640,7 @@ static size_t comment_column(struct writer *w, const struct line *lines, size_t 
 
 static void write_key(struct writer *w, const char *name) { text_printf(w->out, "  %s: ", name); }
 
-static void write_line(struct writer *w, const struct line *line, size_t column) {
+static void write_line(struct writer *w, struct line *line, size_t column) {
   size_t from = w->out->count;
   write_key(w, line->name);
   write_expression(w, line_text(w, line));
@@ -644,7 +652,7 @@ static void write_line(struct writer *w, const struct line *line, size_t column)
 static void write_expanded(struct writer *w, size_t index) {
   static const char *const others[] = {"shape", "label", "description"};
   node_id id = w->net->definitions.at[index].node;
-  const struct line line = {w->names[id], id, NULL};
+  struct line line = {w->names[id], id, NULL, NULL};
   const char *text = line_text(w, &line);
   tree_id value = value_of(w, index);
   bool more = false;
@@ -881,8 +889,7 @@ static const char *find_total(struct writer *w) {
 }
 
 bool export_net(struct derivation *d, struct text *out) {
-  struct writer w = {
-      .d = d, .net = d->net, .graph = &d->graph, .arena = d->arena, .out = out};
+  struct writer w = {.d = d, .net = d->net, .graph = &d->graph, .arena = d->arena, .out = out};
   node_id *forms;
   size_t form_count;
   w.style = (struct expression_style){w.graph, &w.net->words, print_name, resolve};

@@ -7,7 +7,7 @@
 
 static bool print_name(const struct expression_style *style, node_id at, struct text *out) {
   const struct node *node = graph_node(style->graph, at);
-  if (node->name) text_add(out, node->name, node->name_size);
+  if (node->name && out) text_add(out, node->name, node->name_size);
   return node->name != NULL;
 }
 
