@@ -102,23 +102,39 @@ static bool is_gradient(const struct judged *judged) {
   return judged->claim && judged->claim->kind == CLAIM_GRADIENT && !judged->call;
 }
 
-bool witness_accepts(struct judge *judge, const struct judged *judged, const struct sides *sides) {
+/* "at a kink, between the derivatives of its two sides, 0 and 1" */
+static const char *kink_note(struct judge *judge, const struct difference *difference) {
+  const double sides[] = {fmin(difference->left, difference->right),
+                          fmax(difference->left, difference->right)};
+  struct text text;
+  text_init(&text, judge->arena, NULL, NULL);
+  text_puts(&text, "at a kink, between the derivatives of its two sides");
+  for (int i = 0; i < 2; i++) {
+    text_puts(&text, i ? " and " : ", ");
+    text_rounded(&text, fabs(sides[i]) < 1e-9 ? 0 : sides[i], 4);
+  }
+  return text_string(&text);
+}
+
+const char *witness_accepts(struct judge *judge, const struct judged *judged,
+                            const struct sides *sides) {
   enum { ENTRIES_MOST = 1000 };
-  if (!is_gradient(judged) || !judge->result->undefined.count) return false;
+  if (!is_gradient(judged) || !judge->result->undefined.count) return NULL;
   struct differences differences;
   node_id root = judged->claim->of;
+  const char *note = NULL;
   size_t looked = 0;
   make_differences(judge, &differences, &root, 1);
   for (size_t i = 0; i < judged->size; i++) {
     double claimed = side(sides, i);
     if (!judge_is_wrong(judged, claimed, sides->truth[i], i)) continue;
     struct difference difference;
-    if (looked++ == ENTRIES_MOST) return false;
+    if (looked++ == ENTRIES_MOST) return NULL;
     difference_at(&differences, root, i, claimed, &difference);
-    if (difference.verdict != DIFFERENCE_RIGHT || difference.reason != DIFFERENCE_KINK)
-      return false;
+    if (difference.verdict != DIFFERENCE_RIGHT || difference.reason != DIFFERENCE_KINK) return NULL;
+    if (!note) note = kink_note(judge, &difference);
   }
-  return looked;
+  return note;
 }
 
 void witness_claim(struct judge *judge, const struct judged *judged, struct judgement *judgement) {

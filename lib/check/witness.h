@@ -7,9 +7,11 @@
 /* Holds the gradients of `wrt` against differences at the file's point, where the net must be. */
 void witness_backprop(struct judge *judge);
 
-/* Whether a claim that disagrees with backprop's convention at a kink is as good: each entry that is
- * wrong lies between the derivatives of the two sides.  The net must be at the file's point. */
-bool witness_accepts(struct judge *judge, const struct judged *judged, const struct sides *sides);
+/* Where a claim that disagrees with backprop's convention at a kink is as good, because each entry that
+ * is wrong lies between the derivatives of the two sides: the note that says so; else NULL.  The net
+ * must be at the file's point. */
+const char *witness_accepts(struct judge *judge, const struct judged *judged,
+                            const struct sides *sides);
 
 /* Measures the gradient where a wrong claim is worst. */
 void witness_claim(struct judge *judge, const struct judged *judged, struct judgement *judgement);
