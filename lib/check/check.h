@@ -32,6 +32,7 @@ struct judgement {
   double claimed, actual, numeric; /* there; numeric is of use where has_numeric says so */
   bool has_numeric;
   size_t point, points;       /* the worst point (0: the file's), and how many were judged */
+  uint64_t seed;              /* of the random ones */
   const char *inherited_from; /* the node whose wrong claim this one follows from, or NULL */
   VEC(struct finding) diagnosis;
   const char *note; /* what else there is to say, or NULL */

@@ -197,6 +197,7 @@ static void add_claim(struct judge *judge, struct formulas *formulas, const stru
                          .subject = subject_of(judge, claim, claims->call),
                          .title = claims->title,
                          .mark = claim->mark,
+                         .seed = claims->points.seed,
                          .entries = judged.size};
   *vec_push(judge->arena, &judge->judged) = judged;
   formulas->moves = formulas->moves || claim->formula;
@@ -265,6 +266,7 @@ static void add_rules(struct judge *judge, struct formulas *formulas,
                            .subject = text_string(&subject),
                            .title = text_string(&title),
                            .mark = mark,
+                           .seed = formulas->claims->points.seed,
                            .entries = judged.size};
     *vec_push(judge->arena, &judge->judged) = judged;
     formulas->moves = true;

@@ -74,6 +74,7 @@ static void print_claim(const struct checked_claim *claim, struct text *out) {
   print_number(out, "numeric", any && said->has_numeric, said->numeric);
   print_size(out, "point", said->point);
   print_size(out, "points", said->points);
+  print_size(out, "seed", (size_t)said->seed);
   print_string(out, "inherited_from", said->inherited_from);
   print_string(out, "note", said->note);
   print_diagnosis(said, out);

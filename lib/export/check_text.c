@@ -1,4 +1,5 @@
 /* For people: one line a claim, and all there is to say under the wrong ones. */
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -275,6 +276,19 @@ static void print_claim(const struct checked_claim *claim, const struct columns 
 
 static bool same_title(const char *a, const char *b) { return a == b || (a && b && !strcmp(a, b)); }
 
+/* Says which random points the claims of a block, from the i-th on, were judged at. */
+static void print_points(const struct checked *net, size_t i, struct text *out) {
+  const char *title = net->claims.at[i].said.title;
+  size_t most = 0;
+  uint64_t seed = 0;
+  for (; i < net->claims.count && same_title(title, net->claims.at[i].said.title); i++) {
+    const struct judgement *said = &net->claims.at[i].said;
+    if (said->points > most) most = said->points, seed = said->seed;
+  }
+  if (most > 1)
+    text_printf(out, ", formulas at %zu random points, too (seed %" PRIu64 ")", most - 1, seed);
+}
+
 static void print_claims(const struct checked *net, const struct columns *columns,
                          struct text *out) {
   const char *title = NULL;
@@ -283,6 +297,7 @@ static void print_claims(const struct checked *net, const struct columns *column
     if (!i || !same_title(title, claim->said.title)) {
       text_puts(out, claim->said.title ? "claims: " : "claims");
       if (claim->said.title) print_visible(out, claim->said.title);
+      print_points(net, i, out);
       text_char(out, '\n');
     }
     title = claim->said.title;
