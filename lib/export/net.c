@@ -22,6 +22,7 @@ enum {
 
 enum {
   EXPRESSION_MOST = 78, /* bytes of an expression, about */
+  TEXT_MOST = 60,       /* bytes of what a comment calls a part of an expression */
   ENTRIES_MOST = 8      /* of a tensor that is written inside an expression */
 };
 
@@ -347,14 +348,20 @@ static uint32_t length_in(const struct writer *w, node_id id) {
   return w->length[id];
 }
 
-/* Gives lines to the longest parts of an expression until it fits. */
+/* Gives lines to parts of an expression until it fits: the longest one by one, of many inputs all
+ * that are long. */
 static void shorten(struct writer *w, node_id id) {
+  enum { WORTH_A_LINE = 16, MANY = 16 };
+  const struct node *node = node_at(w, written_as(w, id));
   for (;;) {
-    enum { WORTH_A_LINE = 16 };
-    uint32_t length = own_length(node_at(w, written_as(w, id))), most = WORTH_A_LINE;
+    uint32_t length = own_length(node), most = WORTH_A_LINE;
     node_id longest = NODE_NONE, input;
     for (unsigned k = 0; (input = reference(w, id, k)) != NODE_NONE; k++) {
       uint32_t part = length_in(w, input);
+      if (part > WORTH_A_LINE && node->count > MANY && may_have_line(w, input)) {
+        w->marks[input] |= MARK_LINE;
+        part = length_in(w, input);
+      }
       length += part;
       if (part > most && may_have_line(w, input)) longest = input, most = part;
     }
@@ -380,7 +387,7 @@ static void print_what(struct writer *w, node_id id, struct text *out) {
   const struct node *node = node_at(w, id);
   if (w->names[id]) {
     text_puts(out, w->names[id]);
-  } else if (node->text.start) {
+  } else if (node->text.start && node->text.end - node->text.start <= TEXT_MOST) {
     text_char(out, '(');
     graph_print_text(w->graph, id, out);
     text_char(out, ')');
