@@ -37,7 +37,7 @@ bp_picture *bp_picture_make(bp_result *result, const bp_picture_options *given) 
   arena_init(&picture->arena, NULL);
   picture->result = result;
   picture->seconds = given && given->seconds > 0 ? given->seconds : 60;
-  struct picturing picturing = {.picture = picture, .options = {NULL}};
+  struct picturing picturing = {.picture = picture};
   if (given)
     picturing.options = (struct picture_options){.style = given->style,
                                                  .palette = given->palette,
