@@ -6,7 +6,7 @@ usage: pictures.py BPGRAPH NET...
 Every net is rendered as DOT (the styles take turns), at both levels, read back by `dot -Tjson`, which knows
 nothing of this program, and compared with `bpgraph eval --all --format json`:
   * at the level of ops the nodes are those of the result (numbers in expressions stand in the
-    nodes that use them) with their op, shape, value and gradient, and the edges are those of the
+    nodes that use them, and constants and parts of expressions that nothing uses are left out) with their op, shape, value and gradient, and the edges are those of the
     result with their local derivative and contribution;
   * at the level of names the nodes are the author's, and what flows into a node adds up to its
     gradient;
@@ -89,7 +89,8 @@ def check_facts(where, node, shown):
 
 def check_ops(net, result, picture):
     names = {picture.name(number): shown for number, shown in picture.nodes.items()}
-    own = [name for name in result["nodes"] if not is_stop(result, name)]
+    unused = find_unused(result)
+    own = [name for name in result["nodes"] if not is_stop(result, name) and name not in unused]
     for name in own:
         if name not in names:
             faults.append(f"{net}: {name} is not drawn")
@@ -97,7 +98,7 @@ def check_ops(net, result, picture):
         check_facts(f"{net}: {name}", result["nodes"][name], names[name])
     edges = {(picture.name(tail), picture.name(head), edge.get("slot")): edge for tail, head, edge in picture.edges}
     for edge in result["edges"]:
-        if is_stop(result, edge["from"]) or is_stop(result, edge["to"]):
+        if is_stop(result, edge["from"]) or is_stop(result, edge["to"]) or edge["to"] in unused:
             continue
         if edge["to"] in results_of_stops(result):
             continue
@@ -121,6 +122,18 @@ def is_stop(result, name):
     return node is not None and node["op"] == "stop_gradient" and node["generated"]
 
 
+def find_unused(result):
+    """Constants that only claims speak of, and parts that grad(L, v) leaves behind."""
+    used, unused = {result["output"]["name"]}, set()
+    for name in reversed(result["order"]):
+        node = result["nodes"][name]
+        if (node["generated"] or node["role"] == "constant") and name not in used:
+            unused.add(name)
+        else:
+            used.update(i for i in node["inputs"] if isinstance(i, str))
+    return unused
+
+
 def results_of_stops(result):
     """The nodes of functions with their own backward: what flows into them is drawn as one edge each."""
     return {name for name, node in result["nodes"].items()
@@ -129,7 +142,7 @@ def results_of_stops(result):
 
 def check_names(net, result, picture):
     shown = {picture.name(number) for number in picture.nodes}
-    missing = {name for name, node in result["nodes"].items() if not node["generated"]} - shown
+    missing = {name for name, node in result["nodes"].items() if not node["generated"]} - shown - find_unused(result)
     if missing:
         faults.append(f"{net}: {', '.join(sorted(missing))} not drawn")
     sums = {}

@@ -224,10 +224,14 @@ static const struct look {
              {"constant", "note", "note", "filled", TONE_CONSTANT},
              {"op", "box", "box", "filled,rounded", TONE_OP}};
 
+/* Whether nodes have their numbers in them. */
+static bool is_large(const struct picture *picture) {
+  return picture->style == STYLE_BOXES ||
+         (picture->style == STYLE_COMPACT && picture->show & (SHOW_VALUE | SHOW_GRADIENT));
+}
+
 static const char *look_shape(const struct picture *picture, const struct look *look) {
-  bool large = picture->style == STYLE_BOXES ||
-               (picture->style == STYLE_COMPACT && picture->show & (SHOW_VALUE | SHOW_GRADIENT));
-  return large ? look->large : look->shape;
+  return is_large(picture) ? look->large : look->shape;
 }
 
 static const struct look *find_look(const char *role) {
@@ -277,7 +281,7 @@ static void set_look(struct drawing *drawing, struct Agnode_s *node, const struc
   if (output) set(drawing, node, NODE_PERIPHERIES, "2");
   if (drawn->flow == FLOW_DEAD) {
     set_color(drawing, node, NODE_COLOR, TONE_QUIET);
-    set_color(drawing, node, NODE_INK, TONE_QUIET);
+    if (!is_large(drawing->picture)) set_color(drawing, node, NODE_INK, TONE_QUIET);
   }
   if (drawn->undefined || drawn->not_finite) {
     set_color(drawing, node, NODE_COLOR, TONE_FAULT);

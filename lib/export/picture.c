@@ -196,8 +196,11 @@ static void find_stands(struct making *making) {
     node_id id = (node_id)i;
     making->stands[id] = NODE_NONE;
     const struct node *node = graph_node(making->graph, id);
-    bool lost = node->role == ROLE_LITERAL && !node->name && user[id] == NODE_NONE;
-    if (lost || is_hidden(making, id)) continue; /* lost: what `upstream` gives, say */
+    /* Without a user these are no part of the graph: constants that only claims speak of, and what has
+     * no name: what `upstream` gives, leftovers of grad(L, v). */
+    bool lost = (!node->name || node->role == ROLE_CONSTANT) && user[id] == NODE_NONE &&
+                id != making->result->plan.output;
+    if (lost || is_hidden(making, id)) continue;
     making->stands[id] = id;
     if (host[id] != NODE_NONE && user[id] != NODE_NONE) {
       /* The host itself may hide in another. */
