@@ -48,7 +48,8 @@ fake_dot() {
 fails_to_draw() {
   text=$1
   shift
-  run --separate-stderr timeout 10 env PATH="${programs-$PATH}" "$BPGRAPH" render xyz.yaml -o out.svg "$@"
+  [[ $* == *out.* ]] || set -- "$@" -o out.svg
+  run --separate-stderr timeout 10 env PATH="${programs-$PATH}" "$BPGRAPH" render xyz.yaml "$@"
   echo "$stderr"
   [ "$status" -eq 3 ]
   [[ $stderr == *"cannot draw: "*"$text"*"[BP904]"* ]]
@@ -443,7 +444,11 @@ PY
 <?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig><dir>/nonexistent</dir><cachedir>$PWD/cache</cachedir></fontconfig>
 CONF
-  FONTCONFIG_FILE=$PWD/fonts.conf fails_to_draw 'finds no font'
+  export FONTCONFIG_FILE=$PWD/fonts.conf
+  fails_to_draw 'finds no font' -o out.png
+  # The letters of an SVG are its reader's.
+  render xyz.yaml -o a.svg
+  texts a.svg | grep -qFx '∂ −4'
 }
 
 @test "edges that dot cannot route as curves are drawn straight" {

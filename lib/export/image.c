@@ -5,7 +5,6 @@
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,19 +34,20 @@ struct child {
   const char *splines; /* an argument */
   pid_t process;
   int input; /* a socket, since writing to it raises no signal; -1: closed */
+  int told;  /* what the child could not do before it was the program; -1: closed */
   struct stream image, complaints;
   double deadline, seconds;
   bool timed_out, unwanted;
 };
 
-static bool fail(struct report *report, const char *format, ...) PRINTF_LIKE(2, 3);
-static bool fail(struct report *report, const char *format, ...) {
-  char why[512];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(why, sizeof why, format, arguments);
-  va_end(arguments);
-  report_add(report, (struct mark){0, 0}, BP(CANNOT_DRAW), why);
+static struct text start_reason(const struct report *report) {
+  struct text why;
+  text_init(&why, report->arena, NULL, NULL);
+  return why;
+}
+
+static bool fail(struct report *report, struct text *why) {
+  report_add(report, (struct mark){0, 0}, BP(CANNOT_DRAW), text_string(why));
   return false;
 }
 
@@ -72,18 +72,21 @@ static void limit(int resource, rlim_t most) {
 static void become_program(const struct child *child, const int ends[3], int told) {
   char type[16] = "-T";
   strncat(type, child->format, sizeof type - strlen(type) - 1);
-  /* -v makes it say on standard error which fonts it found; points are 1/72 inch, and 192 pixels an
-   * inch are twice as many as a page has. */
-  const char *dpi = strcmp(child->format, "png") ? NULL : "-Gdpi=192";
-  char *const arguments[] = {(char *)PROGRAM,        (char *)"-v", type,
-                             (char *)child->splines, (char *)dpi,  NULL};
+  /* -v makes it say on standard error which fonts it found; an SVG leaves the letters to its reader.
+   * Points are 1/72 inch, and 192 pixels an inch are twice as many as a page has. */
+  const char *const svg[] = {PROGRAM, type, child->splines, NULL};
+  const char *const pdf[] = {PROGRAM, type, child->splines, "-v", NULL};
+  const char *const png[] = {PROGRAM, type, child->splines, "-v", "-Gdpi=192", NULL};
+  const char *const *arguments = !strcmp(child->format, "svg")   ? svg
+                                 : !strcmp(child->format, "png") ? png
+                                                                 : pdf;
   limit(RLIMIT_CPU, (rlim_t)ceil(child->seconds) + 1);
   limit(RLIMIT_CORE, 0);
   if (sizeof(rlim_t) > 4) limit(RLIMIT_AS, (rlim_t)MEMORY_MOST << 30);
   for (int i = 0; i < 3; i++)
     if (dup2(ends[i], i) < 0) _exit(127);
   signal(SIGPIPE, SIG_DFL);
-  execvp(PROGRAM, arguments);
+  execvp(PROGRAM, (char *const *)arguments);
   int error = errno;
   while (write(told, &error, sizeof error) < 0 && errno == EINTR)
     ;
@@ -129,23 +132,27 @@ static bool start(struct child *child) {
     become_program(child, (const int[]){input[OTHERS], image[1], complaints[1]}, told[1]);
   int error = errno;
   close_all((int[]){input[OTHERS], image[1], complaints[1], told[1]}, 4);
-  if (child->process < 0) {
-    close_all((int[]){input[MINE], image[0], complaints[0], told[0]}, 4);
-    return fail(child->report, "cannot start a process: %s", strerror(error));
-  }
   child->input = input[MINE];
   child->image.file = image[0];
   child->complaints.file = complaints[0];
-  error = read_error(told[0]);
-  close(told[0]);
+  child->told = told[0];
+  if (child->process > 0) return true;
+  close_all((int[]){input[MINE], image[0], complaints[0], told[0]}, 4);
+  struct text why = start_reason(child->report);
+  text_printf(&why, "cannot start a process: %s", strerror(error));
+  return fail(child->report, &why);
+}
+
+/* Whether the child became the program; false after a report. */
+static bool has_started(struct child *child) {
+  int error = read_error(child->told);
   if (!error) return true;
-  while (waitpid(child->process, NULL, 0) < 0 && errno == EINTR)
-    ;
-  close_all((int[]){input[MINE], image[0], complaints[0]}, 3);
+  struct text why = start_reason(child->report);
   if (error == ENOENT)
-    fail(child->report, "the program '" PROGRAM "' is not found");
+    text_puts(&why, "the program '" PROGRAM "' is not found");
   else
-    fail(child->report, "cannot start '" PROGRAM "': %s", strerror(error));
+    text_printf(&why, "cannot start '" PROGRAM "': %s", strerror(error));
+  fail(child->report, &why);
   report_hint(child->report,
               "install graphviz; --format " PROGRAM " writes its language without it");
   return false;
@@ -200,6 +207,7 @@ static void talk(struct child *child, const char *dot, size_t size) {
 static int finish(struct child *child) {
   int status = -1;
   shut(&child->input);
+  shut(&child->told);
   shut(&child->image.file);
   shut(&child->complaints.file);
   if (child->timed_out || child->unwanted) kill(child->process, SIGKILL);
@@ -260,35 +268,46 @@ static bool has_lost_edge(struct child *child, int status) {
          (strstr(complaints, "Error: lost ") || strstr(complaints, "Error: in routesplines"));
 }
 
+static bool fail_with(struct report *report, struct text *why, const char *complaint) {
+  if (complaint) text_printf(why, ": %s", complaint);
+  return fail(report, why);
+}
+
 static bool judge(struct child *child, int status) {
   struct report *report = child->report;
-  if (child->timed_out || (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)) {
-    fail(report, "'" PROGRAM "' took more than %g seconds", child->seconds);
+  struct text why = start_reason(report);
+  const char *complaint = find_complaint(child);
+  if (child->timed_out || (status != -1 && WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)) {
+    text_printf(&why, "'" PROGRAM "' took more than %g seconds", child->seconds);
+    fail(report, &why);
     report_hint(report, "draw less: --level names, --focus, --between, --collapse; or allow more: "
                         "--seconds");
     return false;
   }
-  const char *complaint = find_complaint(child);
-  if (status != -1 && WIFSIGNALED(status))
-    return fail(report, "'" PROGRAM "' was ended by signal %d%s%s", WTERMSIG(status),
-                complaint ? ": " : "", complaint ? complaint : "");
+  if (status != -1 && WIFSIGNALED(status)) {
+    text_printf(&why, "'" PROGRAM "' was ended by signal %d", WTERMSIG(status));
+    return fail_with(report, &why, complaint);
+  }
   if (complaint && strstr(complaint, "Format:")) {
-    fail(report, "'" PROGRAM "' cannot write %s", child->format);
+    text_printf(&why, "'" PROGRAM "' cannot write %s", child->format);
+    fail(report, &why);
     report_hint(report, "its list of plugins is missing: run '" PROGRAM " -c' as root");
     return false;
   }
   if (strstr(text_string(&child->complaints.text), "fontname: unable to resolve")) {
-    fail(report, "'" PROGRAM "' finds no font: texts would be missing");
+    text_puts(&why, "'" PROGRAM "' finds no font: texts would be missing");
+    fail(report, &why);
     report_hint(report, "install a font, say fonts-liberation");
     return false;
   }
-  if (status > 0 || has_lost_edge(child, status))
-    return fail(report, "'" PROGRAM "' failed with status %d%s%s", WEXITSTATUS(status),
-                complaint ? ": " : "", complaint ? complaint : "");
-  return is_whole(child) ||
-         fail(report, "'" PROGRAM "' answered %zu bytes that are no whole %s%s%s",
-              child->image.text.count, child->format, complaint ? ": " : "",
-              complaint ? complaint : "");
+  if (status > 0 || has_lost_edge(child, status)) {
+    text_printf(&why, "'" PROGRAM "' failed with status %d", WEXITSTATUS(status));
+    return fail_with(report, &why, complaint);
+  }
+  if (is_whole(child)) return true;
+  text_printf(&why, "'" PROGRAM "' answered %zu bytes that are no whole %s",
+              child->image.text.count, child->format);
+  return fail_with(report, &why, complaint);
 }
 
 /* What is drawn: written while the program starts for the first time. */
@@ -313,16 +332,17 @@ static bool run(struct child *child, struct arena *arena, struct subject *subjec
   /* Memory that runs out must not leave the program behind. */
   jmp_buf guard, *const outer = arena->guard;
   arena->guard = &guard;
-  volatile bool exhausted = true;
+  volatile bool exhausted = true, started = false;
   if (setjmp(guard) == 0) {
-    if (write_subject(subject)) talk(child, subject->dot.at, subject->dot.count);
+    started = write_subject(subject) && has_started(child);
+    if (started) talk(child, subject->dot.at, subject->dot.count);
     exhausted = false;
   }
   arena->guard = outer;
-  child->unwanted = exhausted || !subject->written;
+  child->unwanted = exhausted || !started;
   *status = finish(child);
   if (exhausted) arena_exhausted(arena);
-  return subject->written;
+  return started;
 }
 
 bool image_draw(struct image *image, struct arena *arena, struct report *report, const char *format,

@@ -188,7 +188,7 @@ static node_id *find_hosts(const struct making *making) {
  * node, and hiding makes no cycles.  Users stand behind what they use. */
 static void find_stands(struct making *making) {
   const node_id *host = find_hosts(making);
-  const node_id many = UINT32_MAX - 1;
+  const node_id many = NODE_NONE - 1;
   node_id *user = ARENA_ARRAY(making->arena, node_id, making->count + 1);
   making->stands = ARENA_ARRAY(making->arena, node_id, making->count + 1);
   for (size_t i = 0; i < making->count; i++) user[i] = NODE_NONE;
