@@ -93,9 +93,9 @@ same() { diff <(printf '%s\n' "${@:2}") <(printf '%s\n' "$1"); }
 @test "functions are written out, their author's rules used" {
   same "$("$BPGRAPH" derive "$examples/own-backward.yaml" | sed -n '/^nodes/,$p')" \
     'nodes:' \
-    '  z: x * w' \
+    '  z: x * w  # Multiply, by its own backward' \
     '  h_s: sigmoid(z)  # h.s' \
-    '  h: z * h_s' \
+    '  h: z * h_s  # swish, by its own backward' \
     '  L: sum(h ** 2)' \
     '  # the gradients, backward' \
     '  d_z: 2 * h * (h_s + z * h_s * (1 - h_s))  # dL/dz' \

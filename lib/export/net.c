@@ -700,6 +700,13 @@ static void write_key_as_given(struct writer *w, size_t index) {
   text_puts(w->out, ": ");
 }
 
+/* Whether a node is the call of a function with its author's rules: the gradients are not those of
+ * what is written for it. */
+static bool has_own_rule(const struct writer *w, const struct node *node) {
+  const struct op *op = node->op;
+  return op && vocabulary_find(&w->net->words, op->name, strlen(op->name)) != op;
+}
+
 static void write_definition(struct writer *w, size_t index) {
   const struct definition *definition = &w->net->definitions.at[index];
   const struct node *node = node_at(w, definition->node);
@@ -716,6 +723,8 @@ static void write_definition(struct writer *w, size_t index) {
   if (yaml_comment(&w->tree, value_of(w, index), &comment, &size)) {
     text_puts(w->out, "  ");
     text_add(w->out, comment, size);
+  } else if (has_own_rule(w, node)) {
+    text_printf(w->out, "  # %s, by its own backward", node->op->name);
   }
   text_char(w->out, '\n');
 }
