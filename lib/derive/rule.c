@@ -317,6 +317,11 @@ static void call_adjoint(struct use *use, struct value *out) {
   *out = make_bytes(VALUE_TEXT, text_string(&text), text.count);
 }
 
+static void call_plain(struct use *use, struct value *out) {
+  const struct value *spec = &use->arguments[0];
+  *out = make_truth(spec->kind == VALUE_TEXT && einsum_is_plain(spec->word.bytes, spec->word.size));
+}
+
 /* Which argument is a tensor, and which one names axes of it; -1: none. */
 static const struct function {
   const char *name;
@@ -325,13 +330,13 @@ static const struct function {
   bool variadic; /* known to variadic ops only, whose first input is the tensor */
   void (*call)(struct use *use, struct value *out);
 } functions[] = {
-    {"shape", 1, 0, -1, false, call_shape},    {"rank", 1, 0, -1, false, call_rank},
-    {"size", 1, 0, -1, false, call_size},      {"given", 1, -1, -1, false, call_given},
-    {"kept", 2, 0, 1, false, call_kept},       {"count", 2, 0, 1, false, call_count},
-    {"above", 2, 0, 1, false, call_above},     {"below", 2, 0, 1, false, call_below},
-    {"pair", 1, -1, -1, false, call_pair},     {"inverse", 2, 1, 0, false, call_inverse},
-    {"before", 1, -1, 0, true, call_before},   {"each", 1, -1, -1, true, call_each},
-    {"adjoint", 2, -1, -1, true, call_adjoint}};
+    {"shape", 1, 0, -1, false, call_shape},     {"rank", 1, 0, -1, false, call_rank},
+    {"size", 1, 0, -1, false, call_size},       {"given", 1, -1, -1, false, call_given},
+    {"kept", 2, 0, 1, false, call_kept},        {"count", 2, 0, 1, false, call_count},
+    {"above", 2, 0, 1, false, call_above},      {"below", 2, 0, 1, false, call_below},
+    {"pair", 1, -1, -1, false, call_pair},      {"inverse", 2, 1, 0, false, call_inverse},
+    {"before", 1, -1, 0, true, call_before},    {"each", 1, -1, -1, true, call_each},
+    {"adjoint", 2, -1, -1, true, call_adjoint}, {"plain", 1, -1, -1, true, call_plain}};
 
 static const struct function *find_function(const struct rules *rules,
                                             const struct expr_item *name) {

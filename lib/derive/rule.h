@@ -19,7 +19,8 @@
  * `others` are all the others (in a call, an argument each), `position` says which input it is,
  * from 0, `inputs` how many there are, before(axis) adds up the sizes of the inputs before it, each(EXPR) is EXPR once for every
  * input, which is called `it` (EXPR has operators only, no calls), and adjoint(spec, position) is
- * the specification with which einsum computes its own derivative. */
+ * the specification with which einsum computes its own derivative; plain(spec) says whether each
+ * letter of its result comes from an input, and is there once. */
 #ifndef BPGRAPH_DERIVE_RULE_H
 #define BPGRAPH_DERIVE_RULE_H
 

@@ -89,6 +89,7 @@ static const char *index_name(struct writer *w, unsigned i) {
 /* A tensor that is used in nested loops. */
 struct leaf {
   node_id id;
+  const char *name; /* of an array that stands for it; NULL: its own */
   struct lay lay;
 };
 
@@ -174,27 +175,26 @@ static void print_index(const struct nest *nest, const struct lay *lay, struct t
   }
 }
 
-static const struct lay *find_lay(const struct nest *nest, node_id id) {
+static const struct leaf *find_leaf(const struct nest *nest, node_id id) {
   for (size_t i = 0; i < nest->leaves.count; i++)
-    if (nest->leaves.at[i].id == id) return &nest->leaves.at[i].lay;
+    if (nest->leaves.at[i].id == id) return &nest->leaves.at[i];
   return NULL;
 }
 
-/* Writes "W[3 * i + j]", "s". */
-static void print_place(const struct nest *nest, node_id id, const struct lay *lay,
-                        struct text *out) {
-  const struct code *code = nest->w->code;
-  text_puts(out, variable_name(code, id, nest->owner));
-  if (!is_array(code, id)) return;
-  text_char(out, '[');
-  print_index(nest, lay, out);
-  text_char(out, ']');
+static const char *leaf_name(const struct nest *nest, const struct leaf *leaf) {
+  return leaf->name ? leaf->name : variable_name(nest->w->code, leaf->id, nest->owner);
 }
 
-static const char *place_text(const struct nest *nest, node_id id, const struct lay *lay) {
+/* "W[3 * i + j]", "s" */
+static const char *place_text(const struct nest *nest, const struct leaf *leaf) {
+  struct code *code = nest->w->code;
+  const char *name = leaf_name(nest, leaf);
+  if (!leaf->name && !is_array(code, leaf->id)) return name;
   struct text text;
-  text_init(&text, nest->w->code->arena, NULL, NULL);
-  print_place(nest, id, lay, &text);
+  text_init(&text, code->arena, NULL, NULL);
+  text_printf(&text, "%s[", name);
+  print_index(nest, &leaf->lay, &text);
+  text_char(&text, ']');
   return text_string(&text);
 }
 
@@ -282,7 +282,8 @@ static const char *entry_text(struct nest *nest, node_id id) {
   const struct unit *unit = unit_of(code, id);
   if (unit->place == PLACE_NUMBER) return number_text(code, *code_node(code, id)->value);
   if (unit->place == PLACE_INLINE) return op_entry(nest, id);
-  return place_text(nest, id, find_lay(nest, id));
+  const struct leaf scalar = {.id = id}, *leaf = find_leaf(nest, id);
+  return place_text(nest, leaf ? leaf : &scalar);
 }
 
 /* ---- declarations ------------------------------------------------------------------------ */
@@ -365,7 +366,7 @@ static void write_entries(struct writer *w, node_id id) {
   const char *entry = op_entry(&nest, id);
   if (node->shape->rank)
     write_loops(&nest,
-                format_text(code, "%s = %s;", place_text(&nest, id, find_lay(&nest, id)), entry));
+                format_text(code, "%s = %s;", place_text(&nest, find_leaf(&nest, id)), entry));
   else
     write_loops(&nest, format_text(code, "const double %s = %s;", unit->name, entry));
 }
@@ -394,19 +395,15 @@ static void write_same(struct writer *w, node_id id) {
     if (is_array(code, id)) leaf->lay = nest.leaves.at[0].lay;
   }
   join_axes(&nest);
-  const char *target = is_array(code, id) ? place_text(&nest, id, &nest.leaves.at[0].lay)
+  const char *target = is_array(code, id) ? place_text(&nest, &nest.leaves.at[0])
                                           : format_text(code, "const double %s", unit->name);
   write_loops(&nest, format_text(code, "%s = %s;", target, entry_text(&nest, from)));
 }
 
-static void write_factor(struct nest *nest, node_id id, const struct lay *lay, bool first,
-                         struct text *out) {
-  const struct code *code = nest->w->code;
-  if (!first) text_puts(out, " * ");
-  if (unit_of(code, id)->place == PLACE_NUMBER)
-    print_number(*code_node(code, id)->value, out);
-  else
-    print_place(nest, id, lay, out);
+static const char *factor_text(const struct nest *nest, const struct leaf *leaf) {
+  struct code *code = nest->w->code;
+  const bool number = unit_of(code, leaf->id)->place == PLACE_NUMBER;
+  return number ? number_text(code, *code_node(code, leaf->id)->value) : place_text(nest, leaf);
 }
 
 /* One nest of an op that is loops. */
@@ -422,10 +419,9 @@ static void write_nest(struct writer *w, node_id id, const struct loops *loops, 
   join_axes(&nest);
   struct text text;
   text_init(&text, code->arena, NULL, NULL);
-  print_place(&nest, id, &nest.leaves.at[0].lay, &text);
-  text_puts(&text, adds ? " += " : " = ");
+  text_printf(&text, "%s %s ", place_text(&nest, &nest.leaves.at[0]), adds ? "+=" : "=");
   for (unsigned k = 0; k < loops->count; k++)
-    write_factor(&nest, nest.leaves.at[k + 1].id, &nest.leaves.at[k + 1].lay, k == 0, &text);
+    text_printf(&text, k ? " * %s" : "%s", factor_text(&nest, &nest.leaves.at[k + 1]));
   if (!loops->count) text_puts(&text, "1.0");
   text_char(&text, ';');
   write_loops(&nest, text_string(&text));
@@ -470,14 +466,14 @@ static void give_address(struct writer *w, node_id id) {
   }
 }
 
-/* Writes "&x[3 * i]", "x", "&s". */
-static const char *pointer_text(struct nest *nest, node_id id, const struct lay *lay) {
+/* "&x[3 * i]", "x", "&s" */
+static const char *pointer_text(struct nest *nest, const struct leaf *leaf) {
   struct code *code = nest->w->code;
-  const char *name = variable_name(code, id, nest->owner);
-  if (!is_array(code, id)) return format_text(code, "&%s", name);
-  bool start = lay->at == 0;
-  for (unsigned i = 0; i < nest->rank; i++) start = start && lay->stride[i] == 0;
-  return start ? name : format_text(code, "&%s", place_text(nest, id, lay));
+  const char *name = leaf_name(nest, leaf);
+  if (!leaf->name && !is_array(code, leaf->id)) return format_text(code, "&%s", name);
+  bool start = leaf->lay.at == 0;
+  for (unsigned i = 0; i < nest->rank; i++) start = start && leaf->lay.stride[i] == 0;
+  return start ? name : format_text(code, "&%s", place_text(nest, leaf));
 }
 
 struct pointer_symbols {
@@ -493,19 +489,19 @@ static const char *find_pointer(struct symbols *symbols, const char *name, size_
   const struct pointer_symbols *p = (const struct pointer_symbols *)(const void *)symbols;
   struct code *code = p->nest->w->code;
   const struct op *op = code_node(code, p->id)->op;
-  if (size == 1 && *name == 'y') return pointer_text(p->nest, p->id, &p->nest->leaves.at[0].lay);
+  if (size == 1 && *name == 'y') return pointer_text(p->nest, &p->nest->leaves.at[0]);
   if (p->rows && size == 1 && *name == 'n') return format_text(code, "%lld", (long long)p->n);
   if (p->rows && size == 4 && !memcmp(name, "step", 4))
     return format_text(code, "%lld", (long long)p->step);
   if (p->work && size == 4 && !memcmp(name, "work", 4)) return p->work;
   int k = op_input(op, name, size);
+  if (op->most == OP_ANY && size == 1 && (*name == 'a' || *name == 'b')) k = *name - 'a';
   if (k < 0) return NULL;
   if ((unsigned)k >= code_node(code, p->id)->count) return "NULL";
-  const node_id input = code_input(code, p->id, (unsigned)k);
-  const struct lay *lay = &p->nest->leaves.at[k + 1].lay;
+  const struct leaf *leaf = &p->nest->leaves.at[k + 1];
   const struct shape *first = code_node(code, code_input(code, p->id, 0))->shape;
-  bool by_entry = p->rows && code_node(code, input)->shape != first;
-  return by_entry ? place_text(p->nest, input, lay) : pointer_text(p->nest, input, lay);
+  const bool by_entry = p->rows && code_node(code, leaf->id)->shape != first;
+  return by_entry ? place_text(p->nest, leaf) : pointer_text(p->nest, leaf);
 }
 
 /* How a tensor falls into rows: the loops over the rows, and a row's entries. */
@@ -537,35 +533,45 @@ static struct rows find_rows(const struct shape *x, axis_set axes) {
   return rows;
 }
 
-/* Copies a tensor so that each row's entries lie side by side. */
-static const char *gather_rows(struct writer *w, node_id id, node_id from, axis_set axes) {
+/* Copies between a tensor and an array in which the entries of each row lie side by side. */
+static void move_rows(struct writer *w, node_id id, node_id tensor, const char *name, bool gather,
+                      const struct shape *shape, axis_set axes) {
   struct code *code = w->code;
-  const struct shape *x = code_node(code, from)->shape;
-  const char *name = code_name(code, format_text(code, "%s_rows", unit_of(code, id)->name));
-  ptrdiff_t strides[RANK_MOST];
+  ptrdiff_t strides[RANK_MOST], stride = 1;
   struct nest nest;
   start_nest(&nest, w, id);
-  shape_strides(x, strides);
-  add_leaf(&nest, from);
-  add_leaf(&nest, NODE_NONE);
+  shape_strides(shape, strides);
+  add_leaf(&nest, tensor);
+  add_leaf(&nest, tensor)->name = name;
   for (unsigned pass = 0; pass < 2; pass++)
-    for (unsigned i = 0; i < x->rank; i++) {
+    for (unsigned i = 0; i < shape->rank; i++) {
       if (has_axis(axes, i) != (pass == 1)) continue;
       nest.leaves.at[0].lay.stride[nest.rank] = strides[i];
-      nest.n[nest.rank++] = x->dim[i];
+      nest.n[nest.rank++] = shape->dim[i];
     }
-  ptrdiff_t stride = 1;
   for (unsigned i = nest.rank; i-- > 0; stride *= (ptrdiff_t)nest.n[i])
     nest.leaves.at[1].lay.stride[i] = stride;
   join_axes(&nest);
-  declare_array(w, name, x->size);
-  struct text text;
-  text_init(&text, code->arena, NULL, NULL);
-  text_printf(&text, "%s[", name);
-  print_index(&nest, &nest.leaves.at[1].lay, &text);
-  text_printf(&text, "] = %s;", place_text(&nest, from, &nest.leaves.at[0].lay));
-  write_loops(&nest, text_string(&text));
-  return name;
+  write_loops(&nest, format_text(code, "%s = %s;", place_text(&nest, &nest.leaves.at[gather]),
+                                 place_text(&nest, &nest.leaves.at[!gather])));
+}
+
+/* Gives each tensor that is like x such an array; what is read is copied to it. */
+static void gather_rows(struct writer *w, struct nest *nest, const struct shape *x, axis_set axes,
+                        int64_t n) {
+  struct code *code = w->code;
+  const node_id id = nest->leaves.at[0].id;
+  const bool fills = code_node(code, id)->op->code.rows != NULL;
+  for (size_t k = fills ? 0 : 1; k < nest->leaves.count; k++) {
+    struct leaf *leaf = &nest->leaves.at[k];
+    if (code_node(code, leaf->id)->shape != x) continue;
+    leaf->name = code_name(code, format_text(code, "%s_rows", leaf_name(nest, leaf)));
+    declare_array(w, leaf->name, x->size);
+    if (k) move_rows(w, id, leaf->id, leaf->name, true, x, axes);
+    ptrdiff_t stride = (ptrdiff_t)n;
+    for (unsigned i = nest->rank; i-- > 0; stride *= (ptrdiff_t)nest->n[i])
+      leaf->lay.stride[i] = stride;
+  }
 }
 
 /* The loops over rows: what lies like x keeps its strides, what has an entry a row gets its own. */
@@ -593,43 +599,33 @@ static void loop_rows(struct nest *nest, const struct node *node, const struct s
 static void write_rows(struct writer *w, node_id id) {
   struct code *code = w->code;
   const struct node *node = code_node(code, id);
-  const node_id first = code_input(code, id, 0);
-  const struct shape *x = code_node(code, first)->shape;
+  const struct shape *x = code_node(code, code_input(code, id, 0))->shape;
   const axis_set axes = row_axes(node, x);
   struct rows rows = find_rows(x, axes);
+  const bool fills = node->op->code.rows != NULL, declared = fills || is_array(code, id);
   struct nest nest;
   for (unsigned k = 0; k < node->count; k++) give_address(w, code_input(code, id, k));
-  const char *gathered = NULL;
-  if (rows.scattered && node->op->code.rows) {
-    code_fail(code, id);
-    return;
-  }
-  if (rows.scattered) gathered = gather_rows(w, id, first, axes);
+  if (declared) declare_node(w, id);
   start_nest(&nest, w, id);
   add_leaf(&nest, id);
   for (unsigned k = 0; k < node->count; k++) add_leaf(&nest, code_input(code, id, k));
   loop_rows(&nest, node, x, axes);
-  struct unit *unit = unit_of(code, first);
-  const char *kept = unit->name;
-  if (gathered) { /* the rows lie one after the other there */
-    ptrdiff_t stride = (ptrdiff_t)rows.n;
-    for (unsigned i = nest.rank; i-- > 0; stride *= (ptrdiff_t)nest.n[i])
-      nest.leaves.at[1].lay.stride[i] = stride;
-    unit->name = gathered, rows.step = 1;
+  if (rows.scattered) {
+    gather_rows(w, &nest, x, axes, rows.n);
+    rows.step = 1;
   }
+  const char *gathered = nest.leaves.at[0].name;
   join_axes(&nest);
   struct pointer_symbols symbols = {{find_pointer}, &nest, id, true, rows.n, rows.step, NULL};
   const char *text = fill_text(code, id, unit_of(code, id)->text, &symbols.symbols);
-  if (node->op->code.row && !is_array(code, id)) {
+  if (fills)
+    text = format_text(code, "%s;", text);
+  else if (declared)
+    text = format_text(code, "%s = %s;", place_text(&nest, &nest.leaves.at[0]), text);
+  else
     text = format_text(code, "const double %s = %s;", unit_of(code, id)->name, text);
-  } else {
-    declare_node(w, id);
-    text = node->op->code.row
-               ? format_text(code, "%s = %s;", place_text(&nest, id, &nest.leaves.at[0].lay), text)
-               : format_text(code, "%s;", text);
-  }
   write_loops(&nest, text);
-  unit->name = kept;
+  if (gathered) move_rows(w, id, id, gathered, false, x, axes);
 }
 
 /* The loops over a batch: the axes before those that belong to one call.  The first leaf is y, all of

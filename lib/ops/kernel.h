@@ -65,6 +65,8 @@ bool infer_dims(struct infer *infer, const char *name, const struct attr *dims, 
 /* For the rule of einsum: the specification by which the gradient of input `position` comes from
  * upstream and the other inputs: "ij,jk->ik" and 0 give "ik,jk->ij". */
 void einsum_adjoint(const char *spec, size_t size, unsigned position, struct text *out);
+/* Whether the result has each of its letters once, and from an input: numpy.einsum knows no others. */
+bool einsum_is_plain(const char *spec, size_t size);
 
 /* Adds a number to a sum whose rounding errors are kept: Knuth, The Art of Computer Programming 2,
  * 4.2.2, theorem B. */

@@ -1027,6 +1027,17 @@ void einsum_adjoint(const char *spec_text, size_t size, unsigned position, struc
   print_subscript(&spec.term[position + 1], out);
 }
 
+bool einsum_is_plain(const char *text, size_t size) {
+  struct spec spec;
+  unsigned times[256] = {0};
+  bool plain = !read_spec(text, size, &spec);
+  for (unsigned k = 1; plain && k <= spec.inputs; k++)
+    for (unsigned i = 0; i < spec.term[k].rank; i++) times[(unsigned char)spec.term[k].at[i]] = 1;
+  for (unsigned i = 0; plain && i < spec.term[0].rank; i++)
+    plain = times[(unsigned char)spec.term[0].at[i]]-- == 1;
+  return plain;
+}
+
 /* A spec with the sizes of its letters and, for each term, the stride along each letter: 0 where
  * the term has it not, the sum where it has it twice (a diagonal). */
 struct contraction {
@@ -1739,8 +1750,7 @@ const struct op linear_ops[] = {
                        "solve(y, a, b, {a.shape[-1]}, {b.shape[-1]}, work)",
               .core = {2, 2},
               .work = "a.shape[-1] * a.shape[-1]",
-              .python =
-                  "rank(b) == 1 => np.linalg.solve(a, b[:, None])[..., 0]\nnp.linalg.solve(a, b)"},
+              .python = "solve(a, b)"},
      .least = 2,
      .most = 2,
      .infer = infer_solve,
@@ -1819,7 +1829,7 @@ const struct op linear_ops[] = {
      .inputs = {"x"},
      .code = {.loops = einsum_loops,
               .python =
-                  "given(shape) => einsum({spec}, {shape}, inputs)\nnp.einsum({spec}, inputs)"},
+                  "plain(spec) => np.einsum({spec}, inputs)\neinsum({spec}, {shape(y)}, inputs)"},
      .least = 1,
      .most = OP_ANY,
      .attrs = einsum_attrs,

@@ -878,8 +878,10 @@ const struct op reduction_ops[] = {
                  "flip(cumsum(flip(upstream, axis=axis), axis=axis), axis=axis)", cumsum_scratch),
           .code = {.rows = "cumsum_row(y, x, n, step)", .python = "np.cumsum(x, axis={axis})"}),
     {.name = "prod_others",
-     .code = {.rows = "inputs == 1 => others_row(y, x, n, step)",
-              .python = "inputs == 1 => prod_others(x, {axis})"},
+     .code = {.rows = "inputs == 1 => others_row(y, a, n, step)\n"
+                      "inputs == 2 => others_along_row(y, a, b, n, step)",
+              .python = "inputs == 1 => prod_others(a, {axis})\n"
+                        "inputs == 2 => prod_others_along(a, b, {axis})"},
      .family = "adjoint ops",
      .meaning = "for every entry, the product of all others along the axes; further inputs are "
                 "directions along which that is differentiated",

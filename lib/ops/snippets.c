@@ -205,6 +205,17 @@ const struct snippet snippets[] = {
          product *= x[i * step];
        }
      }), NULL},
+    {"others_along_row", NULL, CODE(static void others_along_row(double *y, const double *x, const double *direction, int n, int step) {
+       for (int i = 0; i < n; i++) {
+         double product = 1;
+         y[i * step] = 0;
+         for (int j = 0; j < n; j++) {
+           if (j == i) continue;
+           y[i * step] = y[i * step] * x[j * step] + product * direction[j * step];
+           product *= x[j * step];
+         }
+       }
+     }), NULL},
     {"softmax_row", NULL, CODE(static void softmax_row(double *y, const double *x, int n, int step) {
        const double most = max_row(x, n, step);
        const double sum = exp_sum_row(x, n, step, most);
@@ -299,11 +310,24 @@ const struct snippet snippets[] = {
      "    axes = sorted(a % x.ndim for a in axes)\n"
      "    last = tuple(range(x.ndim - len(axes), x.ndim))\n"
      "    moved = np.moveaxis(x, axes, last)\n"
-     "    rows = moved.reshape(moved.shape[:x.ndim - len(axes)] + (-1,))\n"
-     "    ones = np.ones(rows.shape[:-1] + (1,))\n"
+     "    kept = moved.shape[:x.ndim - len(axes)]\n"
+     "    rows = moved.reshape(kept + (math.prod(moved.shape[len(kept):]),))\n"
+     "    ones = np.ones(kept + (1,))\n"
      "    before = np.cumprod(np.concatenate([ones, rows], axis=-1), axis=-1)[..., :-1]\n"
      "    after = np.cumprod(np.concatenate([ones, rows[..., ::-1]], axis=-1), axis=-1)[..., -2::-1]\n"
      "    return np.moveaxis((before * after[..., :rows.shape[-1]]).reshape(moved.shape), last, axes)\n"},
+    {"prod_others_along", NULL, NULL,
+     "def prod_others_along(x, direction, axis):  # the derivative of prod_others\n"
+     "    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis\n"
+     "    last = tuple(range(x.ndim - len(axes), x.ndim))\n"
+     "    moved = np.moveaxis(x, axes, last)\n"
+     "    kept = moved.shape[:x.ndim - len(axes)]\n"
+     "    rows, d = (np.moveaxis(a, axes, last).reshape(kept + (math.prod(moved.shape[len(kept):]),))\n"
+     "               for a in (x, direction))\n"
+     "    y = np.empty(rows.shape)\n"
+     "    for i in range(rows.shape[-1]):\n"
+     "        y[..., i] = np.sum(np.delete(d, i, -1) * prod_others(np.delete(rows, i, -1), -1), axis=-1)\n"
+     "    return np.moveaxis(y.reshape(moved.shape), last, axes)\n"},
 
     /* ---- matrices ---- */
     {"lower_triangle", NULL, CODE(static void lower_triangle(double *y, const double *x, int m, int n, int k) {
@@ -362,7 +386,13 @@ const struct snippet snippets[] = {
            y[i * m + j] /= work[i * n + i];
          }
        }
-     }), NULL},
+     }),
+     "def solve(a, b):\n"
+     "    columns = b[..., None] if b.ndim == 1 else b\n"
+     "    batch = np.broadcast_shapes(a.shape[:-2], columns.shape[:-2])\n"
+     "    y = np.linalg.solve(np.broadcast_to(a, batch + a.shape[-2:]),\n"
+     "                        np.broadcast_to(columns, batch + columns.shape[-2:]))\n"
+     "    return y[..., 0] if b.ndim == 1 else y\n"},
     {"determinant", NULL, CODE(static void determinant(double *y, const double *x, int n, double *work) {
        for (int i = 0; i < n * n; i++) work[i] = x[i];
        *y = eliminate(work, n, NULL, 0);
@@ -412,7 +442,7 @@ const struct snippet snippets[] = {
      "def triangular_solve(a, b, lower, transpose):\n"
      "    a = np.tril(a) if lower else np.triu(a)\n"
      "    a = np.swapaxes(a, -1, -2) if transpose else a\n"
-     "    return np.linalg.solve(a, b[..., None])[..., 0] if b.ndim == 1 else np.linalg.solve(a, b)\n"},
+     "    return solve(a, b)\n"},
     {"cholesky", NULL, CODE(static void cholesky(double *y, const double *x, int n) {
        for (int i = 0; i < n; i++) {
          for (int j = 0; j < n; j++) {
@@ -447,17 +477,17 @@ const struct snippet snippets[] = {
                 y[at_y] += x[at_x] * w[at_w],
      "def conv2d(x, w, b, groups, stride, padding, dilation):\n"
      "    v = windows(x, w.shape[2:], stride, padding, dilation, 0.0)\n"
-     "    v = v.reshape((v.shape[0], groups, -1) + v.shape[2:])\n"
-     "    y = np.einsum(\"ngchwij,gocij->ngohw\", v, w.reshape((groups, -1) + w.shape[1:]))\n"
-     "    y = y.reshape((y.shape[0], -1) + y.shape[3:])\n"
+     "    v = v.reshape((v.shape[0], groups, w.shape[1]) + v.shape[2:])\n"
+     "    y = np.einsum(\"ngchwij,gocij->ngohw\", v, w.reshape((groups, w.shape[0] // groups) + w.shape[1:]))\n"
+     "    y = y.reshape((y.shape[0], w.shape[0]) + y.shape[3:])\n"
      "    return y if b is None else y + b[:, None, None]\n")
     CONVOLUTION(conv2d_input, (double *x, const double *g, const double *w, SLIDING),
                 for (int i = 0; i < items * groups * in * height * width; i++) x[i] = 0,
                 x[at_x] += g[at_y] * w[at_w],
      "def conv2d_input(g, w, shape, groups, stride, padding, dilation):\n"
      "    out = g.shape[2:]\n"
-     "    g = g.reshape((g.shape[0], groups, -1) + out)\n"
-     "    w = w.reshape((groups, -1) + w.shape[1:])\n"
+     "    g = g.reshape((g.shape[0], groups, g.shape[1] // groups) + out)\n"
+     "    w = w.reshape((groups, w.shape[0] // groups) + w.shape[1:])\n"
      "    x = add_windows((shape[0], groups, shape[1] // groups) + tuple(shape[2:]),\n"
      "                    lambda i, j: np.einsum(\"ngohw,goc->ngchw\", g, w[..., i, j]),\n"
      "                    w.shape[3:], out, stride, padding, dilation)\n"
@@ -467,16 +497,17 @@ const struct snippet snippets[] = {
                 w[at_w] += g[at_y] * x[at_x],
      "def conv2d_weight(g, x, shape, groups, stride, padding, dilation):\n"
      "    v = windows(x, shape[2:], stride, padding, dilation, 0.0)\n"
-     "    v = v.reshape((v.shape[0], groups, -1) + v.shape[2:])\n"
-     "    g = g.reshape((g.shape[0], groups, -1) + g.shape[2:])\n"
+     "    v = v.reshape((v.shape[0], groups, v.shape[1] // groups) + v.shape[2:])\n"
+     "    g = g.reshape((g.shape[0], groups, g.shape[1] // groups) + g.shape[2:])\n"
      "    return np.einsum(\"ngohw,ngchwij->gocij\", g, v).reshape(shape)\n")
     {"winners", NULL, NULL,
      "def winners(x, size, stride, padding):  # where the largest entry of each window is\n"
      "    v = windows(x, size, stride, padding, (1, 1), -np.inf)\n"
-     "    at = np.argmax(v.reshape(v.shape[:-2] + (-1,)), axis=-1)\n"
+     "    at = np.argmax(v.reshape(v.shape[:-2] + (size[0] * size[1],)), axis=-1)\n"
      "    rows = np.arange(at.shape[-2])[:, None] * stride[0] - padding[0] + at // size[1]\n"
      "    columns = np.arange(at.shape[-1]) * stride[1] - padding[1] + at % size[1]\n"
-     "    return (rows * x.shape[-1] + columns).reshape((-1, at.shape[-2] * at.shape[-1]))\n"},
+     "    places = (math.prod(at.shape[:-2]), at.shape[-2] * at.shape[-1])\n"
+     "    return (rows * x.shape[-1] + columns).reshape(places)\n"},
     POOL(max_pool2d, (double *y, const double *x, PLANES), places, FIND_BEST, y[place] = x[best],
      "def max_pool2d(x, size, stride, padding):\n"
      "    return windows(x, size, stride, padding, (1, 1), -np.inf).max(axis=(-2, -1))\n")
@@ -491,7 +522,7 @@ const struct snippet snippets[] = {
          y[place] = u[best],
      "def max_pool2d_gather(u, x, size, stride, padding, shape):\n"
      "    at = winners(x, size, stride, padding)\n"
-     "    return np.take_along_axis(u.reshape((len(at), -1)), at, axis=1).reshape(shape)\n")
+     "    return np.take_along_axis(u.reshape((len(at), u.shape[-2] * u.shape[-1])), at, axis=1).reshape(shape)\n")
     POOL(avg_pool2d, (double *y, const double *x, PLANES), places,
          y[place] += x[at] / (rows * columns), (void)best,
      "def avg_pool2d(x, size, stride, padding):\n"
@@ -547,7 +578,8 @@ const struct snippet snippets[] = {
      "    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis\n"
      "    axes = sorted(a % x.ndim for a in axes)\n"
      "    rows = np.moveaxis(x, axes, range(x.ndim - len(axes), x.ndim))\n"
-     "    y = find(rows.reshape(rows.shape[:x.ndim - len(axes)] + (-1,)), axis=-1) * 1.0\n"
+     "    kept = rows.shape[:x.ndim - len(axes)]\n"
+     "    y = find(rows.reshape(kept + (math.prod(rows.shape[len(kept):]),)), axis=-1) * 1.0\n"
      "    return np.expand_dims(y, tuple(axes)) if keepdims else y\n"},
     {"log_softmax", NULL, NULL,
      "def log_softmax(x, axis):\n"
@@ -598,10 +630,13 @@ const struct snippet snippets[] = {
      "    split = [n for all, n in zip(g.shape, tile) for n in ((all // n if n else 0), n)]\n"
      "    return g.reshape(split).sum(axis=tuple(range(0, 2 * g.ndim, 2))).reshape(shape)\n"},
     {"einsum", NULL, NULL,
-     "def einsum(spec, shape, *factors):  # repeated along letters that only the result has\n"
-     "    inputs, _, result = spec.partition(\"->\")\n"
-     "    kept = [c in inputs for c in result]\n"
-     "    y = np.einsum(inputs + \"->\" + \"\".join(c for c in result if c in inputs), *factors)\n"
-     "    y = y.reshape([n if k else 1 for n, k in zip(shape, kept)])\n"
-     "    return np.broadcast_to(y, shape).copy()\n"},
+     "def einsum(spec, shape, *factors):  # with letters that only the result has, or has twice\n"
+     "    inputs, _, result = spec.replace(\" \", \"\").partition(\"->\")\n"
+     "    sizes = dict(zip(result, shape))\n"
+     "    y = np.einsum(inputs + \"->\" + \"\".join(c for c in sizes if c in inputs), *factors)\n"
+     "    y = y.reshape([n if c in inputs else 1 for c, n in sizes.items()])\n"
+     "    at = dict(zip(sizes, np.indices(tuple(sizes.values()))))\n"
+     "    out = np.zeros(shape)\n"
+     "    out[tuple(at[c] for c in result)] = y\n"
+     "    return out\n"},
     {NULL, NULL, NULL, NULL}};
