@@ -865,20 +865,35 @@ static void write_function(struct writer *w) {
 
 /* ---- functions in front ------------------------------------------------------------------ */
 
+/* Begins a line, or goes on with one that is too long. */
+static size_t wrap_line(int depth, bool goes_on, struct text *out) {
+  const int indent = depth * INDENT + (goes_on ? 2 * INDENT : 0);
+  if (goes_on) text_char(out, '\n');
+  text_fill(out, ' ', (size_t)indent);
+  return (size_t)indent;
+}
+
 /* Writes C that is on one line on several. */
 static void write_lines(const char *at, struct text *out) {
+  enum { FULL = WIDTH - 18 }; /* from here on a line is broken where it can be */
   int depth = 0, brackets = 0;
-  bool fresh = false; /* a line is to begin */
-  for (; *at; at++) {
-    if (fresh && *at == ' ') continue;
+  size_t column = 0;
+  bool fresh = true; /* a line is to begin */
+  for (char last = ' '; *at; last = *at++) {
+    if (*at == ' ' && (fresh || (depth == 0 && at[1] == '('))) continue;
     if (*at == '}') depth--;
-    if (fresh) text_fill(out, ' ', (size_t)(depth * INDENT));
+    if (fresh) {
+      column = wrap_line(depth, false, out);
+    } else if (*at == ' ' && column > FULL && strchr(",&|", last)) {
+      column = wrap_line(depth, true, out);
+      continue;
+    }
     text_char(out, *at);
+    column++;
     brackets += (*at == '(') - (*at == ')');
     if (*at == '{') depth++;
     const bool list = *at == '}' && at[1] == ';';
     fresh = brackets == 0 && ((*at == '{' && depth > 0) || *at == ';' || (*at == '}' && !list));
-    if (fresh && !strncmp(at, "} else", 6)) fresh = false;
     if (fresh) text_char(out, '\n');
     if (fresh && depth == 0 && at[1]) text_char(out, '\n');
   }
@@ -917,14 +932,16 @@ static size_t count_numbers(const struct code *code) {
 }
 
 /* A line that prints numbers. */
-static void write_print(const struct writer *w, const char *title, const char *place, size_t size,
+static void write_print(struct writer *w, const char *title, const char *place, size_t size,
                         bool array) {
   if (!array) {
     text_printf(w->out, "  printf(\"%s = %%.17g\\n\", %s);\n", title, place);
     return;
   }
+  const char *i = index_name(w, 0);
   text_printf(w->out, "  printf(\"%s =\");\n", title);
-  text_printf(w->out, "  for (int i = 0; i < %zu; i++) printf(\" %%.17g\", %s[i]);\n", size, place);
+  text_printf(w->out, "  for (int %s = 0; %s < %zu; %s++) printf(\" %%.17g\", %s[%s]);\n", i, i,
+              size, i, place, i);
   text_puts(w->out, "  printf(\"\\n\");\n");
 }
 

@@ -191,20 +191,20 @@ static void write_step(struct code *code, const struct step *step, struct text *
 
 /* ---- the function ------------------------------------------------------------------------ */
 
-/* "(a, b, c)" over several lines. */
-static void write_list(struct code *code, bool scalars, bool tensors, const char *end,
+/* "a, b, c" over several lines; what follows the margin of the first is `start` wide. */
+static void write_list(struct code *code, bool scalars, bool tensors, size_t start,
                        struct text *out) {
-  size_t line = 20, count = 0;
+  enum { MARGIN = 8 };
+  size_t line = start, count = 0;
   for (size_t i = 0; i < code->arguments.count; i++) {
     const node_id id = code->arguments.at[i];
     const char *name = unit_of(code, id)->name;
     if (!(code_node(code, id)->shape->rank ? tensors : scalars)) continue;
     const bool wraps = line + strlen(name) > WIDTH - 4;
     if (count++) text_puts(out, wraps ? ",\n        " : ", ");
-    line = wraps ? 8 + strlen(name) : line + strlen(name) + 2;
+    line = (wraps ? MARGIN : line + 2) + strlen(name);
     text_puts(out, name);
   }
-  text_puts(out, end);
 }
 
 static size_t count_arguments(const struct code *code, bool scalars) {
@@ -217,20 +217,31 @@ static size_t count_arguments(const struct code *code, bool scalars) {
 /* All numbers become NumPy's, which know of infinity. */
 static void write_conversion(struct code *code, bool scalars, struct text *out) {
   const size_t count = count_arguments(code, scalars);
-  const char *function = scalars ? "np.float64" : "np.asarray",
-             *type = scalars ? "" : ", dtype=float";
+  const char *convert = scalars ? "np.float64(%s)" : "np.asarray(%s, dtype=float)";
   if (!count) return;
-  text_puts(out, "    ");
-  write_list(code, scalars, !scalars, count == 1 ? " = " : " = (", out);
-  if (count == 1) {
-    text_printf(out, "%s(", function);
-    write_list(code, scalars, !scalars, type, out);
-    text_puts(out, ")\n");
+  const char *each = count == 1 ? "" : code_name(code, "value");
+  const size_t start = out->count;
+  text_puts(out, "    (");
+  write_list(code, scalars, !scalars, 5, out);
+  const bool broken = memchr(out->at + start, '\n', out->count - start) != NULL;
+  if (!broken) { /* then brackets are not needed */
+    out->count = start;
+    text_puts(out, "    ");
+    write_list(code, scalars, !scalars, 5, out);
+  }
+  text_puts(out, broken ? ") = " : " = ");
+  if (count > 1) {
+    text_char(out, '(');
+    text_puts(out, format_text(code, convert, each));
+    text_printf(out, " for %s in (", each);
+    write_list(code, scalars, !scalars, out->count - start, out);
+    text_puts(out, "))\n");
     return;
   }
-  const char *each = code_name(code, "value");
-  text_printf(out, "%s(%s%s) for %s in (", function, each, type, each);
-  write_list(code, scalars, !scalars, "))\n", out);
+  struct text one;
+  text_init(&one, code->arena, NULL, NULL);
+  write_list(code, scalars, !scalars, 0, &one);
+  text_printf(out, "%s\n", format_text(code, convert, text_string(&one)));
 }
 
 static void print_quoted(const char *name, struct text *out) { text_printf(out, "\"%s\"", name); }
@@ -258,7 +269,8 @@ static void write_returns(struct code *code, struct text *out) {
 
 static void write_function(struct code *code, struct text *out) {
   text_printf(out, "def %s(", code->function);
-  write_list(code, true, true, "):\n", out);
+  write_list(code, true, true, strlen(code->function) + 5, out);
+  text_puts(out, "):\n");
   write_conversion(code, true, out);
   write_conversion(code, false, out);
   text_puts(out, "    # forward\n");

@@ -18,24 +18,16 @@
   {#name, NULL,                                                                                    \
    CODE_OF(static void name arguments {                                                            \
      start;                                                                                        \
-     for (int item = 0; item < items * groups; item++) {                                           \
-       for (int o = 0; o < out; o++) {                                                             \
-         for (int i = 0; i < down; i++) {                                                          \
-           for (int j = 0; j < across; j++) {                                                      \
-             for (int c = 0; c < in; c++) {                                                        \
-               for (int p = 0; p < rows; p++) {                                                    \
-                 for (int q = 0; q < columns; q++) {                                               \
-                   const int row = i * stride_y + p * dilation_y - padding_y;                      \
-                   const int column = j * stride_x + q * dilation_x - padding_x;                   \
-                   const int at_x = ((item * in + c) * height + row) * width + column;             \
-                   const int at_y = ((item * out + o) * down + i) * across + j;                    \
-                   const int at_w = (((item % groups * out + o) * in + c) * rows + p) * columns + q; \
-                   if (row >= 0 && row < height && column >= 0 && column < width) statement;       \
-                 }                                                                                 \
-               }                                                                                   \
-             }                                                                                     \
-           }                                                                                       \
-         }                                                                                         \
+     for (int at_y = 0; at_y < items * groups * out * down * across; at_y++) {                     \
+       const int o = at_y / (down * across) % (groups * out);                                      \
+       const int item = at_y / (down * across * groups * out);                                     \
+       for (int tap = 0; tap < in * rows * columns; tap++) {                                       \
+         const int c = (item * groups + o / out) * in + tap / (rows * columns);                    \
+         const int row = at_y / across % down * stride_y + tap / columns % rows * dilation_y - padding_y; \
+         const int column = at_y % across * stride_x + tap % columns * dilation_x - padding_x;     \
+         const int at_x = (c * height + row) * width + column;                                     \
+         const int at_w = o * (in * rows * columns) + tap;                                         \
+         if (row >= 0 && row < height && column >= 0 && column < width) statement;                 \
        }                                                                                           \
      }                                                                                             \
    }),                                                                                             \
