@@ -165,6 +165,9 @@ const char *fold_text(struct code *code, node_id id, const char *text, struct sy
 /* How often a text has a name in it. */
 unsigned count_name(const char *text, const char *name);
 
+/* Which of the snippets (ops/snippets.h) a text calls, and which these call. */
+bool *find_snippets(struct code *code, const char *text);
+
 /* A text's alternative that counts for a node, or NULL where none does; *size without its guard. */
 const char *choose_text(struct code *code, node_id id, const char *text, size_t *size);
 

@@ -899,21 +899,10 @@ static void write_lines(const char *at, struct text *out) {
   }
 }
 
-/* Marks the snippets that a text calls. */
-static void mark_snippets(const char *text, bool *used) {
-  for (size_t i = 0; snippets[i].name; i++)
-    if (!used[i] && count_name(text, snippets[i].name)) used[i] = true;
-}
-
 static void write_snippets(struct writer *w, const char *body) {
-  size_t count = 0;
-  while (snippets[count].name) count++;
-  bool *used = ARENA_ARRAY(w->code->arena, bool, count + 1);
-  mark_snippets(body, used);
-  for (size_t i = count; i-- > 0;)
-    if (used[i] && snippets[i].c) mark_snippets(snippets[i].c, used);
-  for (size_t i = 0; i < count; i++) {
-    if (!used[i] || !snippets[i].c) continue;
+  const bool *used = find_snippets(w->code, body);
+  for (size_t i = 0; snippets[i].name; i++) {
+    if (!used[i]) continue;
     if (snippets[i].note) text_printf(w->out, "/* %s */\n", snippets[i].note);
     write_lines(snippets[i].c, w->out);
     text_char(w->out, '\n');

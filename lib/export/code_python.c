@@ -285,25 +285,16 @@ static void write_function(struct code *code, struct text *out) {
 
 static void write_snippets(struct code *code, const char *body, struct text *out) {
   static const char *const modules[] = {"functools", "math"};
-  enum { MODULES = sizeof modules / sizeof *modules };
-  bool imported[MODULES] = {false}, some = false;
-  size_t count = 0;
-  while (snippets[count].name) count++;
-  bool *used = ARENA_ARRAY(code->arena, bool, count + 1);
-  for (size_t i = count; i-- > 0;) {
-    if (!snippets[i].python) continue;
-    used[i] = count_name(body, snippets[i].name) > 0;
-    for (size_t j = i + 1; j < count && !used[i]; j++)
-      used[i] = used[j] && count_name(snippets[j].python, snippets[i].name);
-    for (size_t k = 0; used[i] && k < MODULES; k++)
-      imported[k] = imported[k] || count_name(snippets[i].python, modules[k]);
+  const bool *used = find_snippets(code, body);
+  const size_t start = out->count;
+  for (size_t k = 0; k < sizeof modules / sizeof *modules; k++) {
+    bool imported = false;
+    for (size_t i = 0; snippets[i].name; i++)
+      imported = imported || (used[i] && count_name(snippets[i].python, modules[k]));
+    if (imported) text_printf(out, "import %s\n", modules[k]);
   }
-  for (size_t k = 0; k < MODULES; k++) {
-    if (imported[k]) text_printf(out, "import %s\n", modules[k]);
-    some = some || imported[k];
-  }
-  text_puts(out, some ? "\nimport numpy as np\n\n\n" : "import numpy as np\n\n\n");
-  for (size_t i = 0; i < count; i++) {
+  text_puts(out, out->count > start ? "\nimport numpy as np\n\n\n" : "import numpy as np\n\n\n");
+  for (size_t i = 0; snippets[i].name; i++) {
     if (!used[i]) continue;
     if (snippets[i].note) text_printf(out, "# %s\n", snippets[i].note);
     text_printf(out, "%s\n\n", snippets[i].python);

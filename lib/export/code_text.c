@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "export/code.h"
+#include "ops/snippets.h"
 
 const char *format_text(struct code *code, const char *format, ...) {
   va_list arguments, again;
@@ -134,6 +135,32 @@ unsigned count_name(const char *text, const char *name) {
     at = end == at ? at + 1 : end;
   }
   return count;
+}
+
+/* ---- functions that texts call ------------------------------------------------------------- */
+
+static void use_snippets(const struct map *known, const struct language *language, const char *text,
+                         bool *used) {
+  for (const char *at = text; *at;) {
+    const char *end = skip_word(at);
+    const int64_t i = end == at ? MAP_NONE : map_find(known, at, (size_t)(end - at));
+    if (i != MAP_NONE && !used[i]) {
+      used[i] = true;
+      use_snippets(known, language, language->snippet_text(&snippets[i]), used);
+    }
+    at = end == at ? at + 1 : end;
+  }
+}
+
+bool *find_snippets(struct code *code, const char *text) {
+  struct map known = {.capacity = 0};
+  uint32_t count = 0;
+  for (; snippets[count].name; count++)
+    if (code->language->snippet_text(&snippets[count]))
+      map_add(code->arena, &known, snippets[count].name, strlen(snippets[count].name), count);
+  bool *used = ARENA_ARRAY(code->arena, bool, count + 1);
+  use_snippets(&known, code->language, text, used);
+  return used;
 }
 
 /* ---- alternatives ------------------------------------------------------------------------ */
