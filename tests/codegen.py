@@ -140,8 +140,8 @@ def compile_c(codes, folder):
         check(done.returncode == 0, "generated C does not compile", done.stderr)
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(compile_some, [paths[0::2], paths[1::2]]))
-    library = folder / "all.so"
+        list(pool.map(compile_some, filter(None, [paths[0::2], paths[1::2]])))
+    library = Path(tempfile.mktemp(suffix=".so", dir=folder))
     done = run(cc, "-shared", "-o", library, *(path.with_suffix(".o") for path in paths if path.with_suffix(".o").exists()),
                "-lm")
     if done.returncode:
@@ -173,6 +173,8 @@ def check_nets(nets, folder):
     with ThreadPoolExecutor(2) as pool:
         codes = list(pool.map(lambda net: generate(net, "c"), nets))
     pairs = [(net, code) for net, code in zip(nets, codes) if code]
+    if not pairs:
+        return
     library = compile_c(pairs, folder)
     for net, code in pairs:
         function = Function(code)
@@ -195,10 +197,144 @@ def op_examples(folder):
             yield net
 
 
+# ---- names ---------------------------------------------------------------------------------------
+
+NAMES = """
+bpgraph: 1
+title: "a */ b /* c ?? / \\\\ d"
+inputs: {int: 2, lambda: 0.5, exp: 0.3, i: [1, 2], np: 1.5, main: 2, λ: 3, θ_1: 0.1, Ω: 2, _x: 1, __y: 2,
+         j: 1, sigmoid: 0.2, value: 1, gradients: 2, grad_i: 3, t1: 4, 日本: 2, µ: 1, def: 2, y1: 2, NULL: 3,
+         true_: 1, math: 2, grad: 1, result: 2, lambda_: 3, LONG: 2, LONGER: 3, TRY: 1, printf: 1, names: 2}
+functions:
+  swish:
+    inputs: [x]
+    nodes: {s: sigmoid(x)}
+    output: x * s
+nodes:
+  f: int * lambda * exp + sum(i) * np + main * λ * θ_1 + Ω * _x * __y + j * sigmoid(sigmoid)
+  double: f * value * gradients * grad_i * t1 + 日本 * µ * def + y1 * NULL * true_ * math * grad * result
+  h: swish(lambda_)
+  k: LONG * LONGER * TRY * printf * names
+  for: double / 1000 + h.s + h + k
+  names.yaml: 0
+output: for
+""".replace("  names.yaml: 0\n", "").replace("LONGER", "w" * 1000 + "2").replace("LONG", "w" * 1000 + "1")
+
+
+def check_names(folder):
+    """Names that are words of the language, or have letters that it does not know."""
+    net = folder / "names.yaml"
+    net.write_text(NAMES, encoding="utf-8")
+    check_nets([net], folder)
+    for language, line in (("c", " * int is called int_ here."), ("c", " * λ is called lambda_1 here."),
+                           ("python", "# lambda is called lambda_1 here."),
+                           ("python", "# 日本 is called u65e5u672c here.")):
+        code = generate(net, language) or ""
+        check(line in code.splitlines(), f"{language}: {line}", code[:2000])
+    check("λ" in (generate(net, "python") or "").partition("def names")[2], "Python knows Greek letters")
+
+
+# ---- running it as it is ---------------------------------------------------------------------------
+
+
+def check_trials(folder):
+    """Both programs print the values that the net has."""
+    net = folder / "trial.yaml"
+    net.write_text("bpgraph: 1\ninputs: {x: [1, 2, 3], a: 0.5}\nnodes: {y: a * x}\nupstream: [1, 0, 2]\n")
+    for language, ending, command in (("c", ".c", [cc, "-DTRY", "trial.c", "-o", "trial", "-lm"]), ("python", ".py", [])):
+        check(not run(bpgraph, "codegen", net, "-o", folder / f"trial{ending}").returncode, f"trial{ending} is written")
+        if command:
+            subprocess.run(command, cwd=folder, check=True)
+        command = [folder / "trial"] if command else ["/usr/bin/env", sys.executable, folder / "trial.py"]
+        said = re.findall(r"-?\d+\.?\d*", run(*command).stdout)
+        check([float(number) for number in said] == [0.5, 1, 1.5, 0.5, 0, 1, 7], f"{language}: the trial says {said}")
+
+
+# ---- what is refused -------------------------------------------------------------------------------
+
+
+def check_refusals(folder):
+    net = folder / "net.yaml"
+
+    def refused(text, status, message, *options):
+        net.write_text(text, encoding="utf-8")
+        done = run(bpgraph, "codegen", net, *options)
+        title = f"{options}: {message}"
+        check(done.returncode == status and message in done.stderr and not done.stdout, title,
+              f"exit {done.returncode}, {done.stdout[:200]}{done.stderr}")
+
+    good = "bpgraph: 1\ninputs: {x: [1, 2]}\nnodes: {y: x * x}\noutput: y\n"
+    refused(good, 2, "--lang is missing: it is c or python")
+    refused(good, 2, "--lang: unknown language 'rust': it is c or python", "--lang", "rust")
+    refused(good, 2, "net.yaml:3:14: error: the output y is [2]: what its gradients are depends on `upstream`",
+            "--lang", "c")
+    refused(good, 2, "--lang is python, but", "--lang", "python", "-o", folder / "x.c")
+    refused(good, 2, "tells no format", "-o", folder / "x")
+    refused(good, 2, "the output is the net itself", "-o", f"c:{net}")
+    refused(good, 2, "'z' is no node of this net", "--lang", "c", "--of", "z")
+    refused(good, 2, "--lang and --format say the same", "--lang", "c", "--format", "c")
+    refused("bpgraph: 1\ninputs: {x: [1, 2]}\nnodes: {y: y * x}\n", 2, "y needs itself", "--lang", "c")
+    third = "bpgraph: 1\ninputs: {x: [1, 2, 3]}\nnodes:\n  y: prod_others(x, x)\n  L: sum(y)\n"
+    refused(third, 2, "net.yaml:4:6: error: prod_others has no code in C [BP540]", "--lang", "c")
+    refused(third, 2, "net.yaml:4:6: error: prod_others has no code in Python [BP540]", "--lang", "python")
+    refused(third, 2, "has no code", "-o", folder / "no.c", "-o", folder / "no.py")
+    check(not (folder / "no.c").exists() and not (folder / "no.py").exists(), "no half of a program is written")
+    refused(good, 3, "cannot write", "--upstream", "[1, 2]", "--lang", "c", "-o", folder / "none" / "x.c")
+
+
+def check_outputs(folder):
+    """--lang is for outputs whose names say nothing."""
+    net = folder / "net.yaml"
+    net.write_text("bpgraph: 1\ninputs: {x: 2}\nnodes: {y: x * x}\n", encoding="utf-8")
+    said = run(bpgraph, "codegen", net, "--lang", "c").stdout
+    check(said and said == run(bpgraph, "codegen", net, "--format", "c").stdout, "--format is the same")
+    check(run(bpgraph, "codegen", net, "--lang", "c", "-o", "-").stdout == said, "-o - with --lang")
+    done = run(bpgraph, "codegen", net, "--lang", "c", "-o", folder / "plain")
+    check(not done.stdout and (folder / "plain").read_text() == said, "--lang for a name without ending")
+    done = run(bpgraph, "codegen", net, "-o", folder / "a.c", "-o", folder / "a.py")
+    check((folder / "a.c").read_text() == said and "def net(x):" in (folder / "a.py").read_text(), "two at once")
+
+
+# ---- edges -----------------------------------------------------------------------------------------
+
+EDGES = {
+    "start": "inputs: {x: 2}\nnodes: {y: 3 * x}\noutput: x",
+    "start_vector": "inputs: {x: [2, 3]}\nnodes: {y: 3 * x}\noutput: x\nupstream: [1, 2]",
+    "unreached": "inputs: {x: 2, z: [1, 2]}\nnodes: {y: 3 * x, w: z * 2}\noutput: y",
+    "ones": "inputs: {x: [[2]], y: [3]}\nnodes: {z: x * y}",
+    "empty": "inputs: {x: {zeros: [0, 3]}, y: 2}\nnodes: {z: sum(x * y) + y}",
+    "shared": "inputs: {x: [1, 2], y: [3, 4]}\nnodes: {s: x + y, t: s + s, L: sum(t)}",
+    "passed_on": "inputs: {x: [1, 2], y: [3, 4]}\nnodes: {s: x + y, L: sum(s)}\nwrt: [s, x, y, L]",
+    "infinite": "inputs: {x: 0, y: .inf}\nnodes: {z: 1 / x + y, w: log(x), v: z * w}",
+    "constant": "inputs: {x: 2}\nnodes: {c: 5, d: 1 / 3, z: c * x ** d}",
+    "shape_only": "inputs: {x: [2, 3], y: [4, 5]}\nnodes: {z: sum(ones_like(x) * y)}",
+    "labels": "inputs: {x: [[1, 2, 3], [3, 1, 2]]}\nconstants: {k: [2, 0]}\n"
+              "nodes: {l: 'softmax_cross_entropy(x, k)', p: 'pick(x, k)', L: l + sum(p)}",
+    "large": "inputs: {x: {linspace: {start: 0, stop: 1, num: 20000}}}\nnodes: {y: tanh(x), z: y * y, L: sum(z)}",
+    "axes": "inputs: {x: {uniform: {shape: [2, 3, 4], low: 0.5, high: 2}}}\n"
+            "nodes: {m: 'max(x, axis=[0, 2])', s: 'std(x, axis=[0, 2], keepdims=true)', L: sum(m) + sum(s)}",
+    "gradient": "inputs: {x: [1, 2]}\nnodes: {L: sum(x ** 3), g: 'grad(L, x)', R: sum(g * g)}\noutput: R",
+    "literals": "inputs: {x: 3}\nnodes: {z: x * (7 / 2) ** (1 / 2) + 100000 * 100000 * x}",
+}
+
+
+def check_edges(folder):
+    nets = []
+    for name, text in EDGES.items():
+        nets.append(folder / f"edge_{name}.yaml")
+        nets[-1].write_text(f"bpgraph: 1\n{text}\n", encoding="utf-8")
+    check_nets(nets, folder)
+
+
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         check_nets([net for net in sys.argv[3:] if has_gradients(net)] + list(op_examples(folder)), folder)
+        check_edges(folder)
+        check_names(folder)
+        check_trials(folder)
+        check_refusals(folder)
+        check_outputs(folder)
     for line in faults:
         print(line)
     print(f"{len(faults)} faults" if faults else f"{checked} checks passed")

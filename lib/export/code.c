@@ -398,7 +398,17 @@ const char *variable_name(const struct code *code, node_id id, node_id owner) {
   return copy && copy->name ? copy->name : unit_of(code, id)->name;
 }
 
-/* Names: the net's own first, so that they keep theirs. */
+/* Names that the author wrote and that can stay as they are do so, whatever others become. */
+static void keep_name(struct code *code, node_id id) {
+  struct unit *unit = unit_of(code, id);
+  const node_id whole = unit->whole;
+  if (unit->place != PLACE_VARIABLE || whole >= code->forward || !code_node(code, whole)->name)
+    return;
+  const char *own = node_name(code, whole);
+  if (!strcmp(own, spell_name(code, own)) && !is_taken(code, own))
+    unit->name = take_name(code, own);
+}
+
 static void name_all(struct code *code) {
   for (const char *word = code->language->reserved; *word;) {
     const size_t size = strcspn(word, " ");
@@ -408,8 +418,9 @@ static void name_all(struct code *code) {
   for (const struct snippet *snippet = snippets; snippet->name; snippet++)
     if (code->language->snippet_text(snippet) && !is_taken(code, snippet->name))
       take_name(code, snippet->name);
-  for (size_t i = 0; i < code->arguments.count; i++)
-    unit_of(code, code->arguments.at[i])->name = name_node(code, code->arguments.at[i]);
+  for (size_t i = 0; i < code->arguments.count; i++) keep_name(code, code->arguments.at[i]);
+  for (size_t i = 0; i < code->backward; i++) keep_name(code, code->steps.at[i].node);
+  for (size_t i = 0; i < code->arguments.count; i++) name_variable(code, code->arguments.at[i]);
   for (size_t i = 0; i < code->backward; i++) name_variable(code, code->steps.at[i].node);
   for (size_t i = code->backward; i < code->steps.count; i++) {
     const struct step *step = &code->steps.at[i];
@@ -536,16 +547,16 @@ static void make_steps(struct code *code, size_t count) {
   add_copies(code);
 }
 
+/* What comes from above must be known. (Whoever evaluated the net has been told how to say it.) */
 static bool check_output(struct code *code) {
   const struct node *output = code_node(code, code->output);
-  if (code->result->gradients) return true;
+  const struct dims dims = shape_dims(output->shape);
   struct text shape;
-  struct dims dims = shape_dims(output->shape);
+  if (code->result->gradients) return true;
   text_init(&shape, code->arena, NULL, NULL);
   dims_print(&dims, &shape);
   report_add(code->net->report, output->mark, BP(NEEDS_UPSTREAM), node_name(code, code->output),
              text_string(&shape));
-  report_hint(code->net->report, "say what comes from above: upstream: [...], or --upstream");
   return false;
 }
 

@@ -360,7 +360,7 @@ static const char *snippet_text(const struct snippet *snippet) { return snippet-
 static const char reserved[] =
     "False None True and as assert async await break class continue def del elif else except "
     "finally for from global if import in is lambda nonlocal not or pass raise return try "
-    "while with yield np math float";
+    "while with yield np float";
 
 const struct language language_python = {.name = "python",
                                          .title = "Python",
