@@ -4,7 +4,7 @@
 /* No header of the C library is included here, so that its macros stay what they are. */
 #define CODE(...) #__VA_ARGS__
 #define CODE_OF(...) CODE(__VA_ARGS__) /* of what macros have made */
-#define ENTRY_FUNCTION(name, arguments, note, numpy, ...)                                                \
+#define ENTRY_FUNCTION(name, arguments, note, numpy, ...)                                          \
   {#name, note, "static double " #name #arguments " " #__VA_ARGS__, numpy},
 
 /* clang-format off */
