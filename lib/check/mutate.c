@@ -29,7 +29,7 @@ static const char *text_of(struct mutation *mutation, node_id id) {
   struct text text;
   text_init(&text, mutation->judge->arena, NULL, NULL);
   const struct node *node = graph_node(mutation->graph, id);
-  if (node->text.start)
+  if (node->op && node->text.start)
     graph_print_text(mutation->graph, id, &text);
   else
     graph_print_name(mutation->graph, id, &text);
