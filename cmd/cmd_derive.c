@@ -1,6 +1,5 @@
 /* bpgraph derive: the gradient as a net file of its own. */
-#include "command.h"
-#include "targets.h"
+#include "answer.h"
 
 static const struct format formats[] = {{"yaml", ".yaml"}, {"yaml", ".yml"}, {NULL, NULL}};
 
@@ -11,37 +10,21 @@ static bool produce(const void *derivation, const char *format, bp_write *write,
   return write(user, text, size);
 }
 
-static enum status derive(const struct command *command, const struct arguments *arguments,
-                          const struct targets *targets) {
-  bp_net *net = load_net(arguments->operands.at[0], arguments);
-  if (!net) return fail_system("out of memory");
+static void *make(bp_net *net, const struct arguments *arguments, const struct targets *targets) {
+  (void)targets;
   const bp_derive_options options = {.of = arguments->of,
                                      .upstream = arguments->upstream,
                                      .wrt = arguments->wrt,
                                      .forward_count = arguments->forward.count,
                                      .forward = arguments->forward.at};
-  enum status refused = targets_spare(targets, command, net);
-  bp_derivation *derivation = refused ? NULL : bp_derive(net, &options);
-  print_messages(net, 0, arguments->color);
-  enum status status = net_status(net, arguments);
-  if (refused > status) status = refused;
-  if (derivation) {
-    enum status written = targets_write(targets, produce, derivation);
-    if (written > status) status = written;
-  }
-  bp_derivation_free(derivation);
-  bp_net_free(net);
-  return status;
+  return bp_derive(net, &options);
 }
 
+static void release(void *derivation) { bp_derivation_free(derivation); }
+
 static enum status run(const struct command *command, const struct arguments *arguments) {
-  if (arguments->operands.count != 1)
-    return fail_usage(command, "one net is expected, not %zu", arguments->operands.count);
-  struct targets targets;
-  enum status status = targets_read(&targets, command, arguments, formats);
-  if (status == STATUS_FINE) status = derive(command, arguments, &targets);
-  targets_free(&targets);
-  return status;
+  const struct answering answering = {formats, make, produce, release};
+  return answer_net(command, arguments, &answering);
 }
 
 #define FIELD(name) offsetof(struct arguments, name)

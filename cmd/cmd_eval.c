@@ -1,8 +1,7 @@
 /* bpgraph eval: forward and backward; prints values and gradients. */
 #include <string.h>
 
-#include "command.h"
-#include "targets.h"
+#include "answer.h"
 
 static const struct format formats[] = {
     {"text", ".txt"}, {"json", ".json"}, {"npz", ".npz"}, {NULL, NULL}};
@@ -11,10 +10,7 @@ static bool export(const void *result, const char *format, bp_write *write, void
   return bp_export(result, format, write, user);
 }
 
-static enum status evaluate(const struct command *command, const struct arguments *arguments,
-                            const struct targets *targets) {
-  bp_net *net = load_net(arguments->operands.at[0], arguments);
-  if (!net) return fail_system("out of memory");
+static void *make(bp_net *net, const struct arguments *arguments, const struct targets *targets) {
   bp_evaluate_options options = {.of = arguments->of,
                                  .upstream = arguments->upstream,
                                  .wrt = arguments->wrt,
@@ -22,28 +18,14 @@ static enum status evaluate(const struct command *command, const struct argument
                                  .no_gradients = arguments->no_gradients};
   for (size_t i = 0; i < targets->count; i++)
     options.table = options.table || !strcmp(targets->at[i].format, "text");
-  enum status refused = targets_spare(targets, command, net);
-  bp_result *result = refused ? NULL : bp_evaluate(net, &options);
-  print_messages(net, 0, arguments->color);
-  enum status status = net_status(net, arguments);
-  if (refused > status) status = refused;
-  if (result) {
-    enum status written = targets_write(targets, export, result);
-    if (written > status) status = written;
-  }
-  bp_result_free(result);
-  bp_net_free(net);
-  return status;
+  return bp_evaluate(net, &options);
 }
 
+static void release(void *result) { bp_result_free(result); }
+
 static enum status run(const struct command *command, const struct arguments *arguments) {
-  if (arguments->operands.count != 1)
-    return fail_usage(command, "one net is expected, not %zu", arguments->operands.count);
-  struct targets targets;
-  enum status status = targets_read(&targets, command, arguments, formats);
-  if (status == STATUS_FINE) status = evaluate(command, arguments, &targets);
-  targets_free(&targets);
-  return status;
+  const struct answering answering = {formats, make, export, release};
+  return answer_net(command, arguments, &answering);
 }
 
 #define FIELD(name) offsetof(struct arguments, name)

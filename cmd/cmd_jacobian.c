@@ -1,6 +1,5 @@
 /* bpgraph jacobian: all derivatives of a node by another. */
-#include "command.h"
-#include "targets.h"
+#include "answer.h"
 
 static const struct format formats[] = {
     {"text", ".txt"}, {"json", ".json"}, {"npz", ".npz"}, {NULL, NULL}};
@@ -9,33 +8,17 @@ static bool produce(const void *matrices, const char *format, bp_write *write, v
   return bp_matrices_export(matrices, format, write, user);
 }
 
-static enum status answer(const struct command *command, const struct arguments *arguments,
-                          const struct targets *targets) {
-  bp_net *net = load_net(arguments->operands.at[0], arguments);
-  if (!net) return fail_system("out of memory");
+static void *make(bp_net *net, const struct arguments *arguments, const struct targets *targets) {
+  (void)targets;
   const bp_jacobian_options options = {.of = arguments->of, .wrt = arguments->wrt};
-  enum status refused = targets_spare(targets, command, net);
-  bp_matrices *matrices = refused ? NULL : bp_jacobian(net, &options);
-  print_messages(net, 0, arguments->color);
-  enum status status = net_status(net, arguments);
-  if (refused > status) status = refused;
-  if (matrices) {
-    enum status written = targets_write(targets, produce, matrices);
-    if (written > status) status = written;
-  }
-  bp_matrices_free(matrices);
-  bp_net_free(net);
-  return status;
+  return bp_jacobian(net, &options);
 }
 
+static void release(void *matrices) { bp_matrices_free(matrices); }
+
 static enum status run(const struct command *command, const struct arguments *arguments) {
-  if (arguments->operands.count != 1)
-    return fail_usage(command, "one net is expected, not %zu", arguments->operands.count);
-  struct targets targets;
-  enum status status = targets_read(&targets, command, arguments, formats);
-  if (status == STATUS_FINE) status = answer(command, arguments, &targets);
-  targets_free(&targets);
-  return status;
+  const struct answering answering = {formats, make, produce, release};
+  return answer_net(command, arguments, &answering);
 }
 
 #define FIELD(name) offsetof(struct arguments, name)
