@@ -3,7 +3,7 @@
 
 usage: pictures.py BPGRAPH NET...
 
-Every net is rendered as DOT (the styles take turns), at both levels, read back by `dot -Tjson`, which knows
+Every net is rendered as DOT in all styles, at both levels, read back by `dot -Tjson`, which knows
 nothing of this program, and compared with `bpgraph eval --all --format json`:
   * at the level of ops the nodes are those of the result (numbers in expressions stand in the
     nodes that use them, and constants and parts of expressions that nothing uses are left out) with their op, shape, value and gradient, and the edges are those of the
@@ -157,15 +157,16 @@ def check_names(net, result, picture):
                   exact=False)
 
 
-def check_net(program, net, style):
+def check_net(program, net):
     name = Path(net).name
     text = run(program, "eval", "--all", "--format", "json", net)
     if text is None:
         return
     result = json.loads(text)
-    dot = run(program, "render", "--level", "ops", "--style", style, net)
-    if dot:
-        check_ops(name, result, Picture(dot))
+    for style in ("wires", "boxes", "compact"):
+        dot = run(program, "render", "--level", "ops", "--style", style, net)
+        if dot:
+            check_ops(name, result, Picture(dot))
     dot = run(program, "render", "--level", "names", net)
     if dot:
         check_names(name, result, Picture(dot))
@@ -177,8 +178,8 @@ def check_net(program, net, style):
 def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__.strip())
-    for i, net in enumerate(sys.argv[2:]):
-        check_net(sys.argv[1], net, ("wires", "boxes", "compact")[i % 3])
+    for net in sys.argv[2:]:
+        check_net(sys.argv[1], net)
     for fault in faults:
         print(fault)
     print(f"{compared} compared, {len(faults)} wrong")

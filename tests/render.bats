@@ -143,6 +143,7 @@ PY
   [ "$(grep -cFx 'local 1' a.txt)" -eq 2 ]
   [ "$(grep -cFx '∂ −4' a.txt)" -eq 3 ]
   ! grep -qF -- '−12' a.txt
+  grep -qFx q a.txt # names stay
   render vector.yaml --upstream '[1,0,0]' --show shape --style boxes --no-legend -o b.svg
   [ "$(texts b.svg | grep -cFx '[3]')" -eq 4 ]
 }

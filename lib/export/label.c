@@ -408,10 +408,6 @@ static bool shows_gradient(const struct picture *picture, const struct drawn *dr
   return picture->show & SHOW_GRADIENT && drawn->flow != FLOW_NONE;
 }
 
-bool has_wire_label(const struct picture *picture, const struct drawn *drawn) {
-  return picture->show & SHOW_VALUE || shows_gradient(picture, drawn);
-}
-
 /* "q", "q [3, 4]", "[3, 4]"; false where there is nothing to say. */
 static bool print_heading(const struct picture *picture, const struct drawn *drawn, bool name,
                           struct text *out) {
@@ -475,6 +471,17 @@ static void print_gradient(const struct picture *picture, const struct drawn *dr
   }
 }
 
+/* Start nodes have their names in themselves. */
+static bool has_name_on_wire(const struct picture *picture, const struct drawn *drawn) {
+  return graph_node(&picture->result->net->graph, drawn->id)->op && is_named(picture, drawn);
+}
+
+bool has_wire_label(const struct picture *picture, const struct drawn *drawn) {
+  const struct shape *shape = graph_node(&picture->result->net->graph, drawn->id)->shape;
+  return picture->show & SHOW_VALUE || shows_gradient(picture, drawn) ||
+         has_name_on_wire(picture, drawn) || (picture->show & SHOW_SHAPE && shape->rank);
+}
+
 /* The wire itself, as a row.  Edges end a point before their port: so it is a point narrower. */
 static void print_rule(const char *color, struct text *out) {
   text_printf(out,
@@ -484,9 +491,17 @@ static void print_rule(const char *color, struct text *out) {
 }
 
 void label_wire(const struct picture *picture, const struct drawn *drawn, struct text *out) {
-  bool name = graph_node(&picture->result->net->graph, drawn->id)->op && is_named(picture, drawn);
+  bool name = has_name_on_wire(picture, drawn);
+  struct text heading = make_text(picture);
   text_puts(out, "<TABLE " BARE "=\"1\">");
-  if (picture->show & SHOW_VALUE) print_value(picture, drawn, name, out);
+  if (picture->show & SHOW_VALUE) {
+    print_value(picture, drawn, name, out);
+  } else if (print_heading(picture, drawn, name, &heading)) {
+    text_puts(out, "<TR><TD>");
+    open_font(picture, TONE_VALUE, out);
+    text_add(out, text_string(&heading), heading.count);
+    text_puts(out, "</FONT></TD></TR>");
+  }
   print_rule(color_of(picture, drawn->flow == FLOW_ALIVE || !picture->result->gradients
                                    ? TONE_WIRE
                                    : TONE_QUIET),

@@ -506,7 +506,8 @@ static enum flow node_flow(const struct making *making, node_id id) {
   const double *at;
   if (making->carries && !making->carries[id]) return FLOW_NONE;
   enum gradient gradient = result_gradient(making->result, id, &at);
-  if (gradient == GRADIENT_NULL) return FLOW_NONE;
+  if (gradient == GRADIENT_NULL || (gradient == GRADIENT_ZERO && !making->result->all))
+    return FLOW_NONE;
   size_t size = graph_node(making->graph, id)->shape->size;
   return gradient == GRADIENT_ZERO || is_zero(at, size) ? FLOW_DEAD : FLOW_ALIVE;
 }

@@ -17,12 +17,24 @@ static bool drop(void *user, const char *bytes, size_t size) {
   return true;
 }
 
+/* A picture may be too large; else there is one. */
+static void draw(bp_net *net, bp_result *result, const bp_picture_options *options) {
+  size_t size;
+  bp_picture *picture = bp_picture_make(result, options);
+  if (!picture && bp_net_ok(net)) __builtin_trap();
+  if (picture && !bp_picture_draw(picture, "dot", true, &size)) __builtin_trap();
+  bp_picture_free(picture);
+}
+
 static void evaluate(bp_net *net, const bp_evaluate_options *options) {
   bp_result *result = bp_evaluate(net, options);
   for (size_t i = 0; result && bp_format_name(i); i++) {
     size_t size = 0;
     if (!bp_export(result, bp_format_name(i), drop, &size) || !size) __builtin_trap();
   }
+  if (result)
+    draw(net, result, &(bp_picture_options){.level = "ops", .show = "local,value,gradient"});
+  if (result && bp_net_ok(net)) draw(net, result, &(bp_picture_options){.level = "names"});
   if (!result && bp_net_ok(net)) __builtin_trap(); /* no answer, and no reason why */
   bp_result_free(result);
 }
