@@ -565,6 +565,14 @@ static void add_shape_sample(struct legend *legend, const char *name, const char
   set_color(legend->drawing, node, NODE_FILL, fill);
 }
 
+static void add_look_sample(struct legend *legend, const struct look *look) {
+  const struct picture *picture = legend->drawing->picture;
+  bool circle =
+      look->fill == TONE_OP && picture->style == STYLE_WIRES && picture->level == LEVEL_OPS;
+  add_shape_sample(legend, look->role, circle ? "circle" : look_shape(picture, look), look->style,
+                   look->fill);
+}
+
 /* What stands above and below a wire, or in a box. */
 static void add_number_sample(struct legend *legend, const struct census *census) {
   struct drawing *drawing = legend->drawing;
@@ -606,14 +614,13 @@ static void add_legend(struct drawing *drawing) {
   set(drawing, legend.graph, FRAME_STYLE, "rounded");
   set_color(drawing, legend.graph, FRAME_COLOR, TONE_FRAME);
   for (size_t i = 0; i < sizeof looks / sizeof *looks; i++)
-    if (census.roles[i])
-      add_shape_sample(&legend, looks[i].role, look_shape(picture, &looks[i]), looks[i].style,
-                       looks[i].fill);
+    if (census.roles[i]) add_look_sample(&legend, &looks[i]);
   if (picture->output != DRAWN_NONE) {
     add_shape_sample(&legend, "output", "box", "filled,rounded", TONE_OUTPUT);
     set(drawing, legend.last, NODE_PERIPHERIES, "2");
   }
   if (picture->show & (SHOW_VALUE | SHOW_GRADIENT)) add_number_sample(&legend, &census);
+  if (picture->style == STYLE_COMPACT && census.gradient) add_note(&legend, "wide: much gradient");
   if (census.dead) add_note(&legend, "dashed: gradient 0");
   if (census.none && census.gradient) add_note(&legend, "dotted: no gradient");
 }

@@ -337,7 +337,7 @@ static void print_gate(const struct picture *picture, const struct drawn *drawn,
     print_infix(graph, node, out);
 }
 
-/* An expression for people: what a keyboard lacks is not put into it. */
+/* An expression as the author wrote it; a collapsed call by its function's name. */
 static void print_expression(const struct picture *picture, const struct drawn *drawn,
                              struct text *out) {
   size_t before = out->count;
@@ -357,9 +357,9 @@ void label_op(const struct picture *picture, const struct drawn *drawn, struct t
     print_gate(picture, drawn, out);
 }
 
-/* What is wrong with a node, in small letters. */
 static bool has_fault(const struct drawn *drawn) { return drawn->undefined || drawn->not_finite; }
 
+/* What is wrong with a node, in small letters. */
 static void print_fault(const struct picture *picture, const struct drawn *drawn,
                         struct text *out) {
   text_printf(out, "<FONT POINT-SIZE=\"11\" COLOR=\"%s\">", color_of(picture, TONE_FAULT));

@@ -115,9 +115,9 @@ static void print_description(const struct picture *picture, struct text *out) {
 }
 
 static void print_head(const struct picture *picture, struct text *out) {
-  text_puts(out, "<title id=\"title\">");
+  text_puts(out, "<title id=\"bpgraph-title\">");
   print_title(picture, out);
-  text_puts(out, "</title>\n<desc id=\"description\">");
+  text_puts(out, "</title>\n<desc id=\"bpgraph-description\">");
   print_description(picture, out);
   text_puts(out, "</desc>\n");
   print_style(picture, out);
@@ -178,7 +178,7 @@ static const char *print_root(const struct picture *picture, const char *line, s
   size_t size = strcspn(line, ">");
   text_add(out, line, size);
   text_puts(out, "\n role=\"graphics-document document\" aria-roledescription=\"computation graph\""
-                 " aria-labelledby=\"title\" aria-describedby=\"description\">\n");
+                 " aria-labelledby=\"bpgraph-title\" aria-describedby=\"bpgraph-description\">\n");
   print_head(picture, out);
   line += size;
   return line + (*line == '>') + (line[0] && line[1] == '\n');
