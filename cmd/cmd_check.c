@@ -253,7 +253,11 @@ static const struct option options[] = {
 const struct command command_check = {
     "check",
     "NET...",
-    "judges the gradients that nets claim, and backprop itself; folders are searched for nets",
+    "what is wrong with claimed gradients; and backprop itself, by differences\n"
+    "\n"
+    "Claims are what a net holds under `expect`, and what --gradients names.  Folders are "
+    "searched\n"
+    "for *.yaml that are nets.",
     options,
     "  bpgraph check net.yaml\n"
     "  bpgraph check nets --strict -o junit.xml\n"

@@ -21,8 +21,10 @@ static const struct option options[] = {{NULL, NULL, NULL, OPTION_FLAG, 0}};
 
 const struct command command_schema = {
     "schema",
-    "[net|result|...]",
-    "the JSON schema of net files, of results or of other answers",
+    "[NAME]",
+    "the JSON schema of net files, or of what --format json prints\n"
+    "\n"
+    "NAME is net (the default), result (of eval), ops, check, jacobian or hessian.",
     options,
     "  bpgraph schema net > net.schema.json\n",
     run};

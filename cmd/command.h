@@ -41,7 +41,8 @@ struct arguments {
 };
 
 struct command {
-  const char *name, *operands, *summary;
+  const char *name, *operands;
+  const char *summary;          /* one line, and after an empty one what else --help says */
   const struct option *options; /* ends with a NULL name; the common ones come on top */
   const char *examples;
   enum status (*run)(const struct command *command, const struct arguments *arguments);

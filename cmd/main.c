@@ -66,11 +66,15 @@ enum status net_status(const bp_net *net, const struct arguments *arguments) {
 static void print_help(void) {
   puts("usage: bpgraph COMMAND [options] NET\n"
        "\n"
-       "Reads a YAML file that describes a computation graph, and says its values and gradients.\n"
+       "Reads a YAML file that describes a computation graph; says, draws and checks its "
+       "gradients.\n"
        "\n"
        "commands:");
-  for (size_t i = 0; i < COMMANDS; i++)
-    printf("  %-8s %-14s %s\n", commands[i]->name, commands[i]->operands, commands[i]->summary);
+  for (size_t i = 0; i < COMMANDS; i++) {
+    const char *summary = commands[i]->summary; /* its first line; the others are for --help */
+    printf("  %-8s %-11s %.*s\n", commands[i]->name, commands[i]->operands,
+           (int)strcspn(summary, "\n"), summary);
+  }
   puts("\n"
        "bpgraph COMMAND --help says more of each.  '-' is standard input or output.\n"
        "\n"

@@ -382,7 +382,7 @@ NET
 
 @test "explain says what a code means" {
   run -0 bpgraph explain BP203
-  [[ $output == 'BP203, error: '*'exit status is 2'* ]]
+  [[ $output == 'BP203, error'$'\n'*'exit status is 2'* ]]
   [ "$output" = "$(bpgraph explain bp203)" ]
   [ "$output" = "$(bpgraph explain 203)" ]
   run -0 bpgraph explain sign

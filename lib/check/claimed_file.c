@@ -25,8 +25,8 @@ static node_id find_named(struct claimed_file *file, const char *name, size_t si
   return NODE_NONE;
 }
 
-static bool check_claimed_shape(struct claimed_file *file, node_id of, const struct dims *dims,
-                                const char *name, struct mark mark) {
+static bool check_claimed_shape(struct claimed_file *file, enum claim_kind kind, node_id of,
+                                const struct dims *dims, const char *name, struct mark mark) {
   struct judge *judge = file->judge;
   struct dims wanted = shape_dims(graph_node(&judge->net->graph, of)->shape);
   if (same_dims(dims, &wanted)) return true;
@@ -37,6 +37,7 @@ static bool check_claimed_shape(struct claimed_file *file, node_id of, const str
   text_puts(&why, ", what it is about is ");
   dims_print(&wanted, &why);
   report_add(judge->net->report, mark, BP(BAD_CLAIM), text_string(&why));
+  hint_claim_shape(judge->net->report, kind, dims, &wanted);
   return false;
 }
 
@@ -57,7 +58,8 @@ static bool take_array(void *user, const char *name, size_t size, struct mark ma
     subject += strlen(prefix);
   }
   node_id of = find_named(file, subject, strlen(subject), mark);
-  if (of == NODE_NONE || !check_claimed_shape(file, of, &data->dims, subject, mark)) return true;
+  if (of == NODE_NONE || !check_claimed_shape(file, kind, of, &data->dims, subject, mark))
+    return true;
   const struct shape *shape = shapes_add(&graph->shapes, &data->dims);
   double *numbers = ARENA_ARRAY(net->arena, double, shape->size + 1);
   memcpy(numbers, data->at, shape->size * sizeof *numbers);
@@ -75,17 +77,24 @@ static bool take_array(void *user, const char *name, size_t size, struct mark ma
   return true;
 }
 
+/* Adds a name to a list for people, who read ten of them. */
+static void list_name(struct text *list, size_t *count, const char *comma, const char *name) {
+  if ((*count)++ < 10) text_printf(list, "%s%s", *count > 1 ? comma : "", name);
+}
+
 /* Every gradient that is wanted has to be there. */
 static bool find_missing(struct claimed_file *file, const char *path) {
   struct judge *judge = file->judge;
-  struct text missing;
-  size_t count = 0;
+  struct text missing, given;
+  size_t count = 0, others = 0;
   text_init(&missing, judge->arena, NULL, NULL);
+  text_init(&given, judge->arena, NULL, NULL);
   for (size_t i = 0; i < judge->result->wrt.count; i++) {
     const char *name = judge_name(judge, judge->result->wrt.at[i]);
-    bool there = map_find(&file->seen, name, strlen(name)) != MAP_NONE;
-    if (there || result_why_no_gradient(judge->result, judge->result->wrt.at[i])) continue;
-    if (count++ < 10) text_printf(&missing, "%s%s", count > 1 ? ", " : "", name);
+    if (map_find(&file->seen, name, strlen(name)) != MAP_NONE)
+      list_name(&given, &others, ",", name);
+    else if (!result_why_no_gradient(judge->result, judge->result->wrt.at[i]))
+      list_name(&missing, &count, ", ", name);
   }
   if (count > 10) text_printf(&missing, " and %zu more", count - 10);
   if (!count) return true;
@@ -93,7 +102,9 @@ static bool find_missing(struct claimed_file *file, const char *path) {
   text_init(&why, judge->arena, NULL, NULL);
   text_printf(&why, "%s has no gradient of %s", path, text_string(&missing));
   report_add(judge->net->report, file->mark, BP(BAD_CLAIM), text_string(&why));
-  report_hint(judge->net->report, "--wrt says which gradients are wanted");
+  bool few = others > 0 && others <= 10;
+  report_hint(judge->net->report, "--wrt says which gradients are wanted%s%s",
+              few ? ": --wrt " : "", few ? text_string(&given) : "");
   return false;
 }
 

@@ -56,8 +56,12 @@ static const char *consequence(enum severity severity) {
 }
 
 static void explain_message(enum diag id, struct text *out) {
-  text_printf(out, "BP%03u, %s: ", diag_number(id), severity_name(diag_severity(id)));
-  print_format(diag_format(id), out);
+  const char *format = diag_format(id);
+  text_printf(out, "BP%03u, %s", diag_number(id), severity_name(diag_severity(id)));
+  if (format[strspn(format, "%s: ")]) { /* not gaps alone */
+    text_puts(out, ": ");
+    print_format(format, out);
+  }
   text_puts(out, "\n\n");
   print_format(diag_meaning(id), out);
   text_printf(out, "\n%s\n", consequence(diag_severity(id)));

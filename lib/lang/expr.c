@@ -87,6 +87,7 @@ static const struct {
     {"or ", "write logical_or(a, b)"},
     {"if ", "write where(cond, a, b)"},
     {"?", "write where(cond, a, b)"},
+    {"{", "mappings are for net files; here, write a call: zeros([2, 3])"},
     {"&", "write logical_and(a, b)"},
     {"|", "write logical_or(a, b), or abs(x) for |x|"},
     {"~", "write logical_not(a)"},

@@ -154,6 +154,7 @@ static enum outcome call_in_formula(struct scope *scope, const struct expr_item 
                                     struct value *arguments, size_t count, struct value *out) {
   struct reading *reading = scope->context;
   if (name->size != 4 || memcmp(name->name, "grad", 4) != 0) return OUTCOME_UNKNOWN;
+  if (count == 1 && arguments[0].kind == VALUE_FAILED) return OUTCOME_FAILED; /* was reported */
   const struct stand_in *of = count == 1 && arguments[0].kind == VALUE_NODE
                                   ? find_stand_in(reading->block, arguments[0].node)
                                   : NULL;
@@ -358,6 +359,51 @@ struct dims claim_dims(const struct graph *graph, enum claim_kind kind, node_id 
   return dims;
 }
 
+/* The axes of `dims` that broadcasting made of `wanted`: which it lacks, or has with 1 entry. */
+static bool find_stretched(const struct dims *dims, const struct dims *wanted, bool *stretched) {
+  bool any = false;
+  if (dims->rank < wanted->rank) return false;
+  for (unsigned i = 0, more = dims->rank - wanted->rank; i < dims->rank; i++) {
+    int64_t size = i < more ? 1 : wanted->at[i - more];
+    stretched[i] = i < more || size != dims->at[i];
+    if (stretched[i] && size != 1) return false;
+    any = any || stretched[i];
+  }
+  return any;
+}
+
+/* Whether the two are the same but for axes with 1 entry. */
+static bool same_but_ones(const struct dims *a, const struct dims *b) {
+  unsigned i = 0, k = 0;
+  for (;;) {
+    while (i < a->rank && a->at[i] == 1) i++;
+    while (k < b->rank && b->at[k] == 1) k++;
+    if (i == a->rank || k == b->rank) return i == a->rank && k == b->rank;
+    if (a->at[i++] != b->at[k++]) return false;
+  }
+}
+
+void hint_claim_shape(struct report *report, enum claim_kind kind, const struct dims *dims,
+                      const struct dims *wanted) {
+  bool gradient = kind == CLAIM_GRADIENT || kind == CLAIM_CONTRIBUTION;
+  bool stretched[RANK_MOST], reversed = dims->rank == wanted->rank;
+  for (unsigned i = 0; i < dims->rank && reversed; i++)
+    reversed = dims->at[i] == wanted->at[dims->rank - 1 - i];
+  if (reversed) {
+    report_hint(report, "its transpose would fit");
+  } else if (same_but_ones(dims, wanted)) {
+    report_hint(report, dims->rank < wanted->rank
+                            ? "keepdims=true keeps the axes that are summed, with 1 entry"
+                            : "without keepdims=true the axes that are summed are dropped");
+  } else if (gradient && find_stretched(dims, wanted, stretched)) {
+    unsigned first = 0;
+    while (!stretched[first]) first++;
+    report_hint(report,
+                "broadcasting repeats it along axis %u: its gradient is a sum over that axis",
+                first);
+  }
+}
+
 static bool check_shape(struct reading *reading, const struct claim *claim) {
   struct net *net = reading->net;
   struct dims wanted = claim_dims(&net->graph, claim->kind, claim->of, claim->by);
@@ -369,7 +415,9 @@ static bool check_shape(struct reading *reading, const struct claim *claim) {
   dims_print(&dims, &why);
   text_puts(&why, ", what it is about is ");
   dims_print(&wanted, &why);
-  return fail(net, claim->value, BP(BAD_CLAIM), text_string(&why));
+  fail(net, claim->value, BP(BAD_CLAIM), text_string(&why));
+  hint_claim_shape(net->report, claim->kind, &dims, &wanted);
+  return false;
 }
 
 /* A user's contribution needs a user. */

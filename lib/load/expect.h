@@ -78,4 +78,8 @@ bool net_belongs(const struct graph *graph, node_id id, node_id whole);
 /* The shape of what is claimed. */
 struct dims claim_dims(const struct graph *graph, enum claim_kind kind, node_id of, node_id by);
 
+/* Hints at the usual reason why a claim has another shape than it should; for the last message. */
+void hint_claim_shape(struct report *report, enum claim_kind kind, const struct dims *dims,
+                      const struct dims *wanted);
+
 #endif
