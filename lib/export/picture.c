@@ -387,6 +387,7 @@ static bool keep_between(const struct making *making, bool *keep) {
     struct report *report = making->result->net->report;
     report_add(report, source_mark(source, source->bytes, source->size), BP(NO_WAY),
                report_quote(report, word[0], size[0]), report_quote(report, word[1], size[1]));
+    if (from > to) report_hint(report, "the node that is nearer to the inputs comes first");
     return false;
   }
   for (size_t i = 0; i < picture->nodes.count; i++) keep[i] = keep[i] && after[i] && before[i];
