@@ -233,6 +233,9 @@ NET
   [ "$(nodes op --level names parts.yaml)" = $'f mul\nx ' ]
   [ "$(nodes op --level ops parts.yaml | wc -l)" -eq 5 ]
   [ "$(nodes op parts.yaml | wc -l)" -eq 5 ]
+  # The output is drawn, be it a part.
+  [ "$(nodes class --level names --of f.2 parts.yaml | grep output)" = 'f.2 op output' ]
+  [ "$(nodes class --of x parts.yaml | grep output)" = 'x input output' ]
   render --level names parts.yaml --no-legend -o a.svg
   texts a.svg | grep -qFx 'sin(x ** 2 + 1) * x'
   { echo 'bpgraph: 1' && echo 'inputs: {x: 1}' && echo 'nodes: {f:' &&

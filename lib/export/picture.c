@@ -184,7 +184,7 @@ static node_id *find_hosts(const struct making *making) {
   return host;
 }
 
-/* A node hides in its host where all its users do: then whatever leaves the host leaves it from one
+/* A node other than the output hides in its host where all its users do: then whatever leaves the host leaves it from one
  * node, and hiding makes no cycles.  Users stand behind what they use. */
 static void find_stands(struct making *making) {
   const node_id *host = find_hosts(making);
@@ -202,7 +202,7 @@ static void find_stands(struct making *making) {
                 id != making->result->plan.output;
     if (lost || is_hidden(making, id)) continue;
     making->stands[id] = id;
-    if (host[id] != NODE_NONE && user[id] != NODE_NONE) {
+    if (host[id] != NODE_NONE && user[id] != NODE_NONE && id != making->result->plan.output) {
       /* The host itself may hide in another. */
       node_id outer = host[id] > id ? making->stands[host[id]] : NODE_NONE;
       if (outer == user[id]) making->stands[id] = outer;
