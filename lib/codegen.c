@@ -7,25 +7,33 @@
 struct generating {
   bp_result *result;
   const struct language *language;
-  const char *text;
-  size_t size;
+  struct arena work;
+  struct text out; /* in `work` */
+  bool done;
+  const char *text; /* in the result's own arena */
 };
 
 static void generate(void *argument) {
   struct generating *generating = argument;
-  struct result *result = &generating->result->result;
-  struct text out;
-  text_init(&out, result->arena, NULL, NULL);
-  if (!code_write(result, generating->language, &out)) return;
-  generating->size = out.count;
-  generating->text = text_string(&out);
+  text_init(&generating->out, &generating->work, NULL, NULL);
+  generating->done =
+      code_write(&generating->result->result, generating->language, &generating->out);
+}
+
+static void keep(void *argument) {
+  struct generating *generating = argument;
+  generating->text =
+      arena_copy(&generating->result->arena, generating->out.at, generating->out.count);
 }
 
 const char *bp_codegen(bp_result *result, const char *language, size_t *size) {
   struct generating generating = {.result = result, .language = language_find(language)};
   if (!generating.language) return NULL;
-  if (!run_guarded(&result->owner->arena, &result->arena, generate, &generating))
-    report_exhausted(result->owner);
-  *size = generating.size;
+  arena_init(&generating.work, NULL);
+  bool enough = run_guarded(&result->owner->arena, &generating.work, generate, &generating);
+  if (enough && generating.done) enough = run_guarded(&result->arena, NULL, keep, &generating);
+  if (!enough) report_exhausted(result->owner);
+  *size = generating.out.count;
+  arena_free(&generating.work);
   return generating.text;
 }

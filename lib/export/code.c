@@ -560,14 +560,15 @@ static bool check_output(struct code *code) {
   return false;
 }
 
-bool code_write(struct result *result, const struct language *language, struct text *out) {
+bool code_write(const struct result *result, const struct language *language, struct text *out) {
   struct code code = {.result = result,
                       .language = language,
                       .net = result->net,
-                      .graph = &result->net->graph,
+                      .graph = ARENA_NEW(out->arena, struct graph),
                       .arena = out->arena,
                       .output = result->plan.output,
                       .upstream = NODE_NONE};
+  graph_copy(code.graph, code.arena, code.net->report, &code.net->graph);
   code.forward = code.graph->nodes.count;
   if (!check_output(&code) || !derive_all(&code)) return false;
   const size_t count = code.graph->nodes.count;

@@ -1,7 +1,7 @@
 /* Flat code that computes a net's output and its gradients: one assignment a node, forward, then
  * backward, as in the lectures.
  *
- * The gradients are nodes of the same graph (derive/gradient.h), so that both passes are the same
+ * The gradients are nodes of a copy of the graph (derive/gradient.h), so that both passes are the same
  * kind of text, and an op says only how its value is computed (struct op_code).  code.c finds out
  * what is to be assigned, in which order and under which names; code_text.c puts operands into the
  * texts of the ops; code_c.c and code_python.c write one language each. */
@@ -113,8 +113,9 @@ struct code {
   bool failed;
 };
 
-/* Writes code for the output and the gradients of an evaluated net; false after a report. */
-bool code_write(struct result *result, const struct language *language, struct text *out);
+/* Writes code for the output and the gradients of an evaluated net; false after a report.  All that
+ * it takes is allocated in the arena of `out`. */
+bool code_write(const struct result *result, const struct language *language, struct text *out);
 
 /* The language of this name, or NULL. */
 const struct language *language_find(const char *name);

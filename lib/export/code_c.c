@@ -204,8 +204,7 @@ static void open_loops(struct nest *nest) {
   for (unsigned i = 0; i < nest->rank; i++) {
     const char *name = index_name(w, i);
     begin_line(w);
-    text_printf(w->out, "for (%s %s = 0; %s < %lld; %s++)",
-                nest->n[i] > INT_MAX ? "long long" : "int", name, name, (long long)nest->n[i],
+    text_printf(w->out, "for (int %s = 0; %s < %lld; %s++)", name, name, (long long)nest->n[i],
                 name);
     if (i + 1 < nest->rank) text_char(w->out, '\n');
     w->depth++;
@@ -321,8 +320,7 @@ static void fill_array(struct writer *w, const char *name, size_t size, double n
   }
   const char *i = index_name(w, 0);
   begin_line(w);
-  text_printf(w->out, "for (%s %s = 0; %s < %zu; %s++) %s[%s] = %s;\n",
-              size > INT_MAX ? "long long" : "int", i, i, size, i, name, i,
+  text_printf(w->out, "for (int %s = 0; %s < %zu; %s++) %s[%s] = %s;\n", i, i, size, i, name, i,
               number_text(w->code, number));
 }
 
@@ -714,9 +712,8 @@ static void write_copy(struct writer *w, const struct step *step) {
   } else if (back->asked) {
     const char *i = index_name(w, 0);
     begin_line(w);
-    text_printf(w->out, "for (%s %s = 0; %s < %zu; %s++) %s[%s] = %s[%s];\n",
-                shape->size > INT_MAX ? "long long" : "int", i, i, shape->size, i, back->name, i,
-                of, i);
+    text_printf(w->out, "for (int %s = 0; %s < %zu; %s++) %s[%s] = %s[%s];\n", i, i, shape->size, i,
+                back->name, i, of, i);
   } else {
     begin_line(w);
     text_printf(w->out, "const double *const %s = %s;\n", back->name, of);
@@ -1003,7 +1000,25 @@ static void write_comment(struct writer *w) {
   text_puts(w->out, " */\n#include <math.h>\n#include <stddef.h>\n\n");
 }
 
+/* Indices are of type int. */
+static bool are_small(struct code *code) {
+  for (node_id id = 0; id < code->units.count; id++) {
+    if (!unit_of(code, id)->needed || code_node(code, id)->shape->size <= INT_MAX) continue;
+    struct text name;
+    text_init(&name, code->arena, NULL, NULL);
+    graph_print_name(code->graph, id, &name);
+    report_add(code->net->report, code_node(code, id)->mark, BP(TOO_LARGE), "code in C",
+               text_string(&name));
+    return false;
+  }
+  return true;
+}
+
 static void write_c(struct code *code, struct text *out) {
+  if (!are_small(code)) {
+    code->failed = true;
+    return;
+  }
   struct text body;
   text_init(&body, code->arena, NULL, NULL);
   struct writer w = {.code = code, .out = &body};

@@ -26,6 +26,14 @@ static void draw(bp_net *net, bp_result *result, const bp_picture_options *optio
   bp_picture_free(picture);
 }
 
+/* There need not be code: an op may have none, or the output no gradients. */
+static void generate(bp_result *result, bp_net *net, const char *language) {
+  const size_t before = bp_message_count(net);
+  size_t size = 0;
+  const char *code = bp_codegen(result, language, &size);
+  if (code ? strlen(code) != size : bp_message_count(net) == before) __builtin_trap();
+}
+
 static void evaluate(bp_net *net, const bp_evaluate_options *options) {
   bp_result *result = bp_evaluate(net, options);
   for (size_t i = 0; result && bp_format_name(i); i++) {
@@ -36,6 +44,8 @@ static void evaluate(bp_net *net, const bp_evaluate_options *options) {
     draw(net, result, &(bp_picture_options){.level = "ops", .show = "local,value,gradient"});
   if (result && bp_net_ok(net)) draw(net, result, &(bp_picture_options){.level = "names"});
   if (!result && bp_net_ok(net)) __builtin_trap(); /* no answer, and no reason why */
+  if (result && !options) generate(result, net, "c");
+  if (result && !options && bp_net_ok(net)) generate(result, net, "python");
   bp_result_free(result);
 }
 

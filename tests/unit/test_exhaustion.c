@@ -224,6 +224,25 @@ static void differentiate(bp_net *net, struct outcome *out) {
       bp_hessian(net, &(bp_hessian_options){.wrt = "x", .times = "[[1, 2, 3], [4, 5, 6]]"}), out);
 }
 
+/* A net that becomes code: one name is a word of C, one op is put together from others. */
+static const char coded[] =
+    "bpgraph: 1\ninputs: {x: [1, 2], int: 2}\nnodes: {p: softmax(int * x), L: 'mse(p, 0)'}\n";
+
+static void generate(bp_net *net, struct outcome *out) {
+  static const char *const languages[] = {"c", "python"};
+  bp_result *result = bp_evaluate(net, NULL);
+  if (!result) out->evaluated = false;
+  for (size_t i = 0; result && i < COUNT_OF(languages); i++) {
+    size_t size = 0;
+    const char *code = bp_codegen(result, languages[i], &size);
+    if (code && strlen(code) == size)
+      out->exported += size;
+    else
+      out->evaluated = false;
+  }
+  bp_result_free(result);
+}
+
 /* Everything from text to output files, with allocation `at` failing. */
 static struct outcome try(const char *text, size_t at, bool from_then_on) {
   struct outcome out = {.worst = BP_FAILURE};
@@ -231,7 +250,8 @@ static struct outcome try(const char *text, size_t at, bool from_then_on) {
   const bp_load_options options = {.sets = &set, .set_count = strstr(text, "unused") != NULL};
   asked = 0, failing = at, for_good = from_then_on;
   bp_net *net = bp_net_parse("net.yaml", text, strlen(text), &options);
-  if (net && bp_net_ok(net)) evaluate(net, true, &out);
+  if (net && bp_net_ok(net)) evaluate(net, text != coded, &out);
+  if (out.evaluated && text == coded) generate(net, &out);
   if (out.evaluated && text == curved) differentiate(net, &out);
   if (net) {
     for (size_t i = 0; i < bp_message_count(net); i++)
@@ -275,6 +295,11 @@ static void test_jacobians_and_hessians(void **state) {
   check_every_allocation(curved, true, BP_FAILURE);
 }
 
+static void test_code(void **state) {
+  (void)state;
+  check_every_allocation(coded, true, BP_FAILURE);
+}
+
 static void test_an_archive(void **state) {
   (void)state;
   check_every_allocation(zipped, true, BP_ERROR); /* minizip says not why it cannot open one */
@@ -294,6 +319,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_good_net),
       cmocka_unit_test(test_jacobians_and_hessians),
+      cmocka_unit_test(test_code),
       cmocka_unit_test(test_an_archive),
       cmocka_unit_test(test_a_net_full_of_faults),
       cmocka_unit_test(test_a_net_that_is_no_yaml),

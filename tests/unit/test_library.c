@@ -439,6 +439,39 @@ static void test_a_hessian_times_a_vector(void **state) {
   bp_net_free(net);
 }
 
+/* ---- code -------------------------------------------------------------------------------- */
+
+static void test_code_belongs_to_its_result(void **state) {
+  (void)state;
+  bp_net *net = parse(text);
+  bp_result *result = bp_evaluate(net, NULL);
+  size_t size = 0, again = 0;
+  const char *c = bp_codegen(result, "c", &size);
+  assert_non_null(
+      strstr(c, "double net(const double x[2], const double W[4], double b, double c,"));
+  const char *python = bp_codegen(result, "python", &again);
+  assert_non_null(strstr(python, "def net(x, W, b, c):"));
+  assert_true(strlen(c) == size && strlen(python) == again);
+  assert_null(bp_codegen(result, "fortran", &size));
+  assert_int_equal(bp_message_count(net), 0);
+  bp_result *before = bp_evaluate(net, &(bp_evaluate_options){.all = true});
+  assert_true(*bp_value(before, "L", NULL) == *bp_value(result, "L", NULL));
+  bp_result_free(before);
+  bp_result_free(result);
+  bp_net_free(net);
+}
+
+static void test_what_has_no_gradients_has_no_code(void **state) {
+  (void)state;
+  bp_net *net = parse(text);
+  bp_result *result = bp_evaluate(net, &(bp_evaluate_options){.of = "y"});
+  size_t size;
+  assert_null(bp_codegen(result, "c", &size));
+  assert_true(said(net, "[BP541]"));
+  bp_result_free(result);
+  bp_net_free(net);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_net_and_its_gradients),
@@ -455,6 +488,8 @@ int main(void) {
       cmocka_unit_test(test_one_net_is_evaluated_often),
       cmocka_unit_test(test_parts_of_expressions_have_names),
       cmocka_unit_test(test_every_format_is_written),
+      cmocka_unit_test(test_code_belongs_to_its_result),
+      cmocka_unit_test(test_what_has_no_gradients_has_no_code),
       cmocka_unit_test(test_a_files_ending_tells_its_format),
       cmocka_unit_test(test_versions),
       cmocka_unit_test(test_schemas),
