@@ -120,6 +120,7 @@ class Function:
         at, found = 0, {}
         for member, size in self.members:
             name = self.own.get(member, member)
+            name = name if f"value.{name}" in values else name.replace("_", ".")  # z.1
             shape = values[f"value.{name}"].shape
             found[name] = numbers[at:at + int(np.prod(shape, dtype=int))].reshape(shape)
             at += int(size or 1)
@@ -169,9 +170,9 @@ def read_values(net, folder, *options):
     return dict(np.load(path))
 
 
-def check_nets(nets, folder):
+def check_nets(nets, folder, *options):
     with ThreadPoolExecutor(2) as pool:
-        codes = list(pool.map(lambda net: generate(net, "c"), nets))
+        codes = list(pool.map(lambda net: generate(net, "c", *options), nets))
     pairs = [(net, code) for net, code in zip(nets, codes) if code]
     if not pairs:
         return
@@ -181,9 +182,9 @@ def check_nets(nets, folder):
         if function.size > RUN_MOST:
             continue
         try:
-            values = read_values(net, folder)
+            values = read_values(net, folder, *options)
             check_values(f"{net} in C", values, code, *function.call(library, values))
-            code = generate(net, "python")
+            code = generate(net, "python", *options)
             check_values(f"{net} in Python", values, code, *call_python(code, values))
         except Exception as error:
             fault(net, repr(error))
@@ -314,16 +315,20 @@ EDGES = {
     "axes": "inputs: {x: {uniform: {shape: [2, 3, 4], low: 0.5, high: 2}}}\n"
             "nodes: {m: 'max(x, axis=[0, 2])', s: 'std(x, axis=[0, 2], keepdims=true)', L: sum(m) + sum(s)}",
     "gradient": "inputs: {x: [1, 2]}\nnodes: {L: sum(x ** 3), g: 'grad(L, x)', R: sum(g * g)}\noutput: R",
+    "parts": "inputs: {x: [1, 2], y: 3}\nnodes: {z: sum(x * y + x) + y * 2}\nwrt: [x, y, z]",
+    "again": "inputs: {x: 2, y: 3}\nnodes: {s: x + y, z: s * y * s + x + s + x}",
     "literals": "inputs: {x: 3}\nnodes: {z: x * (7 / 2) ** (1 / 2) + 100000 * 100000 * x}",
 }
 
 
 def check_edges(folder):
+    """Nets that are special in one way or another, and gradients of parts of expressions."""
     nets = []
     for name, text in EDGES.items():
         nets.append(folder / f"edge_{name}.yaml")
         nets[-1].write_text(f"bpgraph: 1\n{text}\n", encoding="utf-8")
     check_nets(nets, folder)
+    check_nets([folder / "edge_parts.yaml"], folder, "--wrt", "z.1,z.3,z.4,x")
 
 
 def main():

@@ -227,11 +227,11 @@ static void own_gradients(struct code *code) {
     if (gradient == NODE_NONE || !unit_of(code, gradient)->needed) continue;
     struct unit *unit = unit_of(code, gradient);
     const bool computed =
-        gradient >= code->forward && !(code_node(code, gradient)->role == ROLE_LITERAL);
+        gradient >= code->forward && code_node(code, gradient)->role != ROLE_LITERAL;
     if (computed && unit->owner == NODE_NONE) {
       unit->owner = id, unit->is_gradient = true;
       unit->is_copied = code->back[id].asked;
-    } else if (code_node(code, id)->name) {
+    } else if (code_node(code, id)->name || code->back[id].asked) {
       code->back[id].copied = gradient;
     }
   }
@@ -292,6 +292,7 @@ static void find_used_copies(struct code *code) {
 
 /* The copies in the order of the sweep: when a node's turn comes, those of its inputs. */
 static size_t order_copies(const struct code *code, node_id *copies) {
+  bool *listed = ARENA_ARRAY(code->arena, bool, code->forward + 1);
   size_t count = 0;
   for (node_id id = (node_id)code->forward; id-- > 0;) {
     const struct node *node = code_node(code, id);
@@ -299,8 +300,9 @@ static size_t order_copies(const struct code *code, node_id *copies) {
     if (code->back[id].used && code->back[id].only_user == NODE_NONE) copies[count++] = id;
     for (unsigned k = 0; k < node->count; k++) {
       const struct back *input = &code->back[inputs[k]];
-      const bool again = k > 0 && inputs[k] == inputs[k - 1];
-      if (input->used && input->only_user == id && !again) copies[count++] = inputs[k];
+      if (!input->used || input->only_user != id || listed[inputs[k]]) continue;
+      listed[inputs[k]] = true;
+      copies[count++] = inputs[k];
     }
   }
   return count;

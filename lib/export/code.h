@@ -33,6 +33,7 @@ struct unit {
   node_id owner;    /* the node whose gradient it is, or helps to compute; NODE_NONE: forward */
   node_id user;     /* the last that uses it */
   uint32_t uses;
+  uint32_t leaf; /* in C: its place among the tensors of the loops that are being written */
   uint8_t place; /* enum unit_place */
   uint8_t depth; /* of what is inlined in it */
   bool needed, is_argument, is_gradient;

@@ -113,13 +113,18 @@ static void set_axes(struct nest *nest, const struct shape *shape) {
 static struct leaf *add_leaf(struct nest *nest, node_id id) {
   struct leaf *leaf = vec_push(nest->w->code->arena, &nest->leaves);
   *leaf = (struct leaf){.id = id};
+  unit_of(nest->w->code, id)->leaf = (uint32_t)nest->leaves.count - 1;
   return leaf;
+}
+
+static const struct leaf *find_leaf(const struct nest *nest, node_id id) {
+  const uint32_t at = unit_of(nest->w->code, id)->leaf;
+  return at < nest->leaves.count && nest->leaves.at[at].id == id ? &nest->leaves.at[at] : NULL;
 }
 
 /* A tensor that broadcasts to the loops, which go over this shape. */
 static void add_broadcast(struct nest *nest, node_id id, const struct shape *shape) {
-  for (size_t i = 0; i < nest->leaves.count; i++)
-    if (nest->leaves.at[i].id == id) return;
+  if (find_leaf(nest, id)) return;
   struct leaf *leaf = add_leaf(nest, id);
   broadcast_strides(code_node(nest->w->code, id)->shape, shape, leaf->lay.stride);
 }
@@ -173,12 +178,6 @@ static void print_index(const struct nest *nest, const struct lay *lay, struct t
     if (stride != -1) text_printf(out, "%lld * ", (long long)-stride);
     text_puts(out, index_name(nest->w, i));
   }
-}
-
-static const struct leaf *find_leaf(const struct nest *nest, node_id id) {
-  for (size_t i = 0; i < nest->leaves.count; i++)
-    if (nest->leaves.at[i].id == id) return &nest->leaves.at[i];
-  return NULL;
 }
 
 static const char *leaf_name(const struct nest *nest, const struct leaf *leaf) {
