@@ -4,7 +4,8 @@
  * The gradients are nodes of a copy of the graph (derive/gradient.h), so that both passes are the same
  * kind of text, and an op says only how its value is computed (struct op_code).  code.c finds out
  * what is to be assigned, in which order and under which names; code_text.c puts operands into the
- * texts of the ops; code_c.c and code_python.c write one language each. */
+ * texts of the ops; code_c.c (with code_loops.c, code_tensors.c) and code_python.c write one language
+ * each. */
 #ifndef BPGRAPH_EXPORT_CODE_H
 #define BPGRAPH_EXPORT_CODE_H
 

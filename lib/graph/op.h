@@ -196,25 +196,32 @@ struct loop_list {
 typedef void loops_fn(const struct attr *attr, const struct shape *y, unsigned count,
                       const struct shape *const *x, struct loop_list *out);
 
-/* How generated code computes y.  A text is code in which the inputs' names and `y` stand for
- * operands, `inputs` for all inputs with commas between, and {EXPR} for an expression of the rules
- * that is a constant: {shape(x)[-1]}, {axis}.  It may be several, a line each, of which the first
- * counts whose guard, such a constant too, holds: "rank(x) == 1 => ...\n...".  Functions that a text calls are
- * those of the language and its library, and of ops/snippets.c. */
+/* How generated code computes y.  The texts are code in which these stand for what is there:
+ *   - the inputs' names and `y`; of a variadic op `inputs`, all of them with commas between, or `a` and
+ *     `b`: the first two, then what that makes and the next, and so on;
+ *   - {EXPR}: an expression of the rules that is a constant: {axis}, {shape(x)[-1]}.
+ * They call functions of the language, of its library, and of ops/snippets.c.  A text may be several,
+ * a line each, of which the first counts whose guard, a constant too, holds:
+ * "rank(b) == 1 => f(a, b)\n" "g(a, b)". */
 struct op_code {
-  /* C: one of the five. */
-  const char *entry; /* an expression for an entry of y, from entries of the inputs; of a variadic
-                      * op: from a and b, for the first two, then from that and the next ... */
-  const char *row;   /* an expression for an entry of y, from what is reduced to it: n entries, the
-                      * first at x, `step` apart; along the attribute axis or axes, else the last */
-  const char *rows; /* a statement that fills n entries, `step` apart, from y on; from x likewise */
-  const char *whole; /* a statement that fills y from pointers to the first entries */
+  /* C has one of these five, or `same`.  An expression for an entry of y, from entries of the inputs: */
+  const char *entry;
+  /* An expression for an entry of y from the row that is reduced to it, of n entries that are `step`
+   * apart, the first at x.  Rows go along the attribute axis or axes, else along the last axis.
+   * Inputs that are not like the first have an entry for each row. */
+  const char *row;
+  /* A statement that fills such a row of y from that of x. */
+  const char *rows;
+  /* A statement that fills y, at pointers to first entries. */
+  const char *whole;
   loops_fn *loops;
-  unsigned char core[OP_INPUTS]; /* `whole` is about so many last axes of each input, and
-                                           * is repeated over those before; 0: about all */
-  const char *work;              /* a constant: the doubles that `whole` wants at `work` */
-  bool same;                     /* y has the entries of x, in the same order */
-  const char *python;            /* an expression */
+  /* Of `whole`: it is about so many last axes of each input, and repeated over those before them (0: it
+   * is about all); and so many doubles it wants at `work`, a constant of the rules. */
+  unsigned char core[OP_INPUTS];
+  const char *work;
+  bool same; /* y has the entries of the first input, in the same order */
+
+  const char *python;   /* an expression */
   const char *composed; /* y in the net language, for a language that there is no text for */
 };
 
