@@ -251,6 +251,25 @@ static enum status run_command(const struct command *command, int argc, char **a
   return status;
 }
 
+static const struct command *find_command(const char *name) {
+  for (size_t i = 0; i < COMMANDS; i++)
+    if (!strcmp(commands[i]->name, name)) return commands[i];
+  return NULL;
+}
+
+static enum status fail_command(const char *name) {
+  fail_usage(NULL, "unknown command '%s'", name);
+  const char *ending = strrchr(name, '.');
+  if (ending && (!strcmp(ending, ".yaml") || !strcmp(ending, ".yml"))) {
+    fprintf(stderr, "hint: bpgraph eval %s\n", name);
+    return STATUS_CANNOT;
+  }
+  fputs("hint: the commands are", stderr);
+  for (size_t i = 0; i < COMMANDS; i++) fprintf(stderr, "%s %s", i ? "," : "", commands[i]->name);
+  fputc('\n', stderr);
+  return STATUS_CANNOT;
+}
+
 int main(int argc, char **argv) {
   const char *color = "auto";
   int at = 1;
@@ -261,6 +280,8 @@ int main(int argc, char **argv) {
   const char *name = at < argc ? argv[at] : "--help";
   enum status none = at < argc ? STATUS_FINE : STATUS_CANNOT;
   if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+    const struct command *about = at + 1 < argc ? find_command(argv[at + 1]) : NULL;
+    if (about) return (int)print_command_help(about);
     print_help();
     return fflush(stdout) ? (int)fail_system("cannot write standard output") : (int)none;
   }
@@ -268,12 +289,7 @@ int main(int argc, char **argv) {
     print_version();
     return fflush(stdout) ? (int)fail_system("cannot write standard output") : STATUS_FINE;
   }
-  for (size_t i = 0; i < COMMANDS; i++)
-    if (!strcmp(commands[i]->name, name))
-      return (int)run_command(commands[i], argc - at - 1, argv + at + 1, color);
-  fail_usage(NULL, "unknown command '%s'", name);
-  fputs("hint: the commands are", stderr);
-  for (size_t i = 0; i < COMMANDS; i++) fprintf(stderr, "%s %s", i ? "," : "", commands[i]->name);
-  fputc('\n', stderr);
-  return STATUS_CANNOT;
+  const struct command *command = find_command(name);
+  if (!command) return (int)fail_command(name);
+  return (int)run_command(command, argc - at - 1, argv + at + 1, color);
 }

@@ -42,11 +42,12 @@ static bool read_target(const char *text, const struct format *formats,
   return format && target->path[0];
 }
 
-/* Writes "text, json or npz". */
+/* Writes "text, json or npz"; a format with several endings has a row for each, one after another. */
 static void list_formats(const struct format *formats, char *list, size_t size) {
   list[0] = '\0';
-  for (size_t i = 0; formats[i].name; i++) {
-    const char *between = !i ? "" : formats[i + 1].name ? ", " : " or ";
+  for (size_t i = 0, next; formats[i].name; i = next) {
+    for (next = i + 1; formats[next].name && !strcmp(formats[next].name, formats[i].name);) next++;
+    const char *between = !i ? "" : formats[next].name ? ", " : " or ";
     strncat(list, between, size - strlen(list) - 1);
     strncat(list, formats[i].name, size - strlen(list) - 1);
   }
@@ -62,8 +63,8 @@ static enum status fail_target(const struct command *command, const struct forma
   if (prefix)
     return fail_usage(command, "-o %s: unknown format '%.*s': it is %s", text, (int)prefix, text,
                       list);
-  return fail_usage(command, "-o %s: the name's ending tells no format; write %s:%s", text,
-                    formats[formats[1].name != NULL].name, text);
+  return fail_usage(command, "-o %s: the name's ending tells no format (%s); write %s:%s", text,
+                    list, formats[formats[1].name != NULL].name, text);
 }
 
 /* Whether two outputs would be written over each other. */

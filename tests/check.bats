@@ -389,6 +389,50 @@ NET
   [[ $output == *'sign flipped'* ]]
 }
 
+# slip CODE NET CLAIM: in that net CLAIM is wrong, and CODE is what is wrong with it.
+slip() {
+  printf 'bpgraph: 1\n%s\nexpect: {%s}\n' "$2" "$3" >slip.yaml
+  found=$(asks '.nets[0].claims[0].diagnosis[].id' slip.yaml)
+  [[ $found == *"\"$1\""* ]] || { echo "$1: $found"; return 1; }
+}
+
+@test "the example of each slip is one" {
+  tanh='inputs: {a: [0.3, 1.2]}
+nodes: {h: tanh(a), L: sum(h ** 3)}'
+  product='inputs: {x: [1, 2]}
+parameters: {W: [[1, 2], [3, 5]]}
+nodes: {s: W @ x, L: sum(s ** 3)}'
+  slip sign 'inputs: {p: 0.5}
+nodes: {l: -log(p), L: l ** 2}' 'gradients: {p: grad(l) / p}'
+  slip factor 'inputs: {w: [1, 2]}
+nodes: {r: sum(w ** 2), L: r ** 2}' 'gradients: {w: grad(r) * w}'
+  slip mean-sum 'inputs: {y: [1, 2, 4]}
+nodes: {l: mean(y), L: l ** 2}' 'gradients: {y: grad(l)}'
+  slip transpose "$product" 'gradients: {W: "outer(x, grad(s))"}'
+  slip permutation 'inputs: {x: {normal: {shape: [2, 2, 2]}}}
+nodes: {y: "transpose(x, axes=[1, 2, 0])", L: sum(y ** 3)}' \
+    'gradients: {x: "transpose(grad(y), axes=[1, 2, 0])"}'
+  slip sum-extra 'inputs: {x: [1, 2], w: [3, 5]}
+nodes: {y: x * w, L: sum(y ** 3)}' 'gradients: {w: sum(grad(y) * x)}'
+  slip sum-missing 'inputs: {X: [[1, 2], [3, 5]]}
+parameters: {W: [[1, 2], [3, 4]], b: [1, 2]}
+nodes: {Z: X @ W + b, L: sum(Z ** 3)}' 'gradients: {b: "grad(Z)[0]"}'
+  slip path-missing 'parameters: {W: [1, 2]}
+nodes: {l: sum(W ** 3), J: l + 0.1 * sum(W ** 2)}' 'gradients: {W: 3 * W ** 2}'
+  slip overwritten 'inputs: {x: 3}
+nodes: {a: 2 * x, b: x + 1, y: a * b}' 'gradients: {x: 2 * grad(a)}'
+  slip local-missing "$tanh" 'gradients: {a: grad(h)}'
+  slip local-at-output 'inputs: {a: [0.3, 1.2]}
+nodes: {h: sin(a), L: sum(h ** 3)}' 'gradients: {a: grad(h) * cos(h)}'
+  slip local-at-input "$tanh" 'gradients: {a: grad(h) * (1 - a ** 2)}'
+  slip operand-transposed "$product" 'gradients: {x: W @ grad(s)}'
+  slip upstream-missing "$tanh" 'gradients: {a: 1 - h ** 2}'
+  slip diagonal-only 'inputs: {s: [1, 2, 4]}
+nodes: {p: softmax(s), L: sum(p ** 2)}' 'jacobians: {p/s: diag(p * (1 - p))}'
+  slip some-entries 'inputs: {a: [-1, 0.3, 2, 3, 0.4]}
+nodes: {h: relu(a), L: sum(h ** 2)}' 'gradients: {a: grad(h) * (a > 0.5)}'
+}
+
 @test "explain lists all there is, and each is explained" {
   codes=$(bpgraph explain | sed -n 's/^  \([^ ]*\)  .*/\1/p')
   [ "$(wc -l <<<"$codes")" -gt 60 ]

@@ -236,6 +236,16 @@ on_terminal() { script -qefc "$*" /dev/null </dev/null; }
   done
 }
 
+@test "--help has one line for each command; help COMMAND is COMMAND --help" {
+  run -0 bpgraph --help
+  for line in "${lines[@]}"; do [ ${#line} -le 100 ]; done
+  names=$(sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' <<<"$output")
+  [ "$(sed -n '/^commands:/,/^$/p' <<<"$output" | wc -l)" -eq $(($(wc -w <<<"$names") + 2)) ]
+  for command in $names; do
+    [ "$(bpgraph help "$command")" = "$(bpgraph "$command" --help)" ]
+  done
+}
+
 @test "--help needs no net and reads none" {
   run -0 bpgraph eval --help missing.yaml
   run -0 bpgraph eval missing.yaml --help

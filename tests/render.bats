@@ -115,6 +115,15 @@ PY
 
 # ---- what is shown -------------------------------------------------------------------------------
 
+@test "short signs stand in circles, an op with attributes under its name in a box" {
+  cat >layer.yaml <<'NET'
+bpgraph: 1
+inputs: {x: [[1, 2], [3, 5]]}
+nodes: {m: "mean(x, axis=1, keepdims=true)", s: sum(m)}
+NET
+  [ "$(nodes shape layer.yaml | tr '\n' ';')" = 'm box;s circle;x box;' ]
+}
+
 @test "the lecture's numbers stand on the wires" {
   render xyz.yaml -o a.svg
   [ "$(texts a.svg | grep -cFx '∂ −4')" -eq 3 ]

@@ -6,10 +6,10 @@
 #include "check/inquiry.h"
 
 const struct diagnosis_kind diagnosis_kinds[] = {
-#define DIAGNOSIS(symbol, id, meaning) {#id, meaning},
+#define DIAGNOSIS(symbol, id, meaning, example) {#id, meaning, example},
 #include "check/diagnosis.def"
 #undef DIAGNOSIS
-    {NULL, NULL}};
+    {NULL, NULL, NULL}};
 
 /* ---- the evidence ---------------------------------------------------------------------------- */
 

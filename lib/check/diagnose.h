@@ -10,15 +10,15 @@
 #include "check/judge.h"
 
 enum diagnosis {
-#define DIAGNOSIS(symbol, id, meaning) DIAGNOSIS_##symbol,
+#define DIAGNOSIS(symbol, id, meaning, example) DIAGNOSIS_##symbol,
 #include "check/diagnosis.def"
 #undef DIAGNOSIS
   DIAGNOSES
 };
 
-/* A kind of slip: its stable id, and what it means. */
+/* A kind of slip: its stable id, what it means, and an example, in which du is the gradient of u. */
 struct diagnosis_kind {
-  const char *id, *meaning;
+  const char *id, *meaning, *example;
 };
 
 /* All kinds, in the order of the enum; then one with a NULL id. */

@@ -244,7 +244,11 @@ static const struct look *find_look(const char *role) {
 static size_t gate_width(struct drawing *drawing, const struct drawn *drawn) {
   struct text *text = start_text(drawing);
   label_op(drawing->picture, drawn, text);
-  return utf8_width(text_string(text), text->count);
+  size_t sign = utf8_width(text_string(text), text->count);
+  text = start_text(drawing);
+  label_settings(drawing->picture, drawn, text);
+  size_t settings = utf8_width(text_string(text), text->count);
+  return sign > settings ? sign : settings;
 }
 
 static bool is_circle(struct drawing *drawing, const struct drawn *drawn) {

@@ -74,7 +74,8 @@ void explain_code(const char *code, struct text *out) {
     return;
   }
   const struct diagnosis_kind *kind = find_kind(code);
-  text_printf(out, "%s, what is wrong with a claim\n\n%s\n", kind->id, kind->meaning);
+  text_printf(out, "%s, what is wrong with a claim\n\n%s\n%s\n\n", kind->id, kind->meaning,
+              kind->example);
   text_puts(out, "A diagnosis is named where it makes exactly the claim, at every point.\n");
 }
 

@@ -357,6 +357,12 @@ void label_op(const struct picture *picture, const struct drawn *drawn, struct t
     print_gate(picture, drawn, out);
 }
 
+void label_settings(const struct picture *picture, const struct drawn *drawn, struct text *out) {
+  const struct node *node = graph_node(&picture->result->net->graph, drawn->id);
+  if (!drawn->whole && picture->level == LEVEL_OPS && !node->op->symbol)
+    print_settings(node, "", out);
+}
+
 static bool has_fault(const struct drawn *drawn) { return drawn->undefined || drawn->not_finite; }
 
 /* What is wrong with a node, in small letters. */
@@ -384,18 +390,14 @@ void label_start(const struct picture *picture, const struct drawn *drawn, struc
 
 void label_gate(const struct picture *picture, const struct drawn *drawn, struct text *out) {
   struct text gate = make_text(picture), attributes = make_text(picture);
-  const struct node *node = graph_node(&picture->result->net->graph, drawn->id);
   label_op(picture, drawn, &gate);
   text_puts(out, "<FONT>");
   label_text(out, text_string(&gate), gate.count, TEXT_MOST);
-  if (!drawn->whole && picture->level == LEVEL_OPS && !node->op->symbol) {
-    print_settings(node, "", &attributes);
-    const char *bytes = text_string(&attributes);
-    if (attributes.count) {
-      text_puts(out, "<BR/>" SMALL);
-      label_text(out, bytes, attributes.count, TEXT_MOST);
-      text_puts(out, "</FONT>");
-    }
+  label_settings(picture, drawn, &attributes);
+  if (attributes.count) {
+    text_puts(out, "<BR/>" SMALL);
+    label_text(out, text_string(&attributes), attributes.count, TEXT_MOST);
+    text_puts(out, "</FONT>");
   }
   if (has_fault(drawn)) {
     text_puts(out, "<BR/>");

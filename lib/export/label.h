@@ -16,6 +16,8 @@ void label_name(const struct picture *picture, const struct drawn *drawn, struct
 /* Writes what the circle of an op has in it: its symbol with the numbers that it is applied to,
  * or an expression, or the name of a call. */
 void label_op(const struct picture *picture, const struct drawn *drawn, struct text *out);
+/* The attributes of that op, for a line of their own; nothing where it has none or its sign has them. */
+void label_settings(const struct picture *picture, const struct drawn *drawn, struct text *out);
 
 /* Each writes a whole label.
  *   start   a start node or the output: its name
