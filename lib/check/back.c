@@ -32,43 +32,62 @@ struct inner {
 
 /* ---- the region ------------------------------------------------------------------------------ */
 
-struct region {
-  struct back *back;
+/* A region while it is looked for.  Its places: 0 is the target, those after it are the nodes from
+ * `low` to the top. */
+struct search {
+  const struct region *region;
   const struct graph *graph;
-  uint8_t *marks; /* of the nodes from the target to the top */
-  size_t count;
+  node_id low;
+  size_t count; /* of places */
+  uint8_t *marks;
 };
 enum { REACHED = 1, LEADS = 2, GIVEN = 4 };
 
-static uint8_t *mark_of(const struct region *region, node_id id) {
-  node_id first = region->back->target;
-  return id >= first && id - first < region->count ? &region->marks[id - first] : NULL;
+#define NO_PLACE SIZE_MAX
+
+static size_t place_of(const struct search *search, node_id id) {
+  if (id == search->region->target) return 0;
+  bool inside = id >= search->low && id - search->low + (size_t)1 < search->count;
+  return inside ? id - search->low + (size_t)1 : NO_PLACE;
+}
+
+static node_id node_at(const struct search *search, size_t place) {
+  return place ? search->low + (node_id)(place - 1) : search->region->target;
+}
+
+static void mark_given(struct search *search) {
+  const struct region *region = search->region;
+  search->marks[search->count - 1] |= GIVEN | LEADS;
+  for (size_t i = 0; i < region->cut_count; i++) {
+    size_t place = place_of(search, region->cuts[i].node);
+    if (place != NO_PLACE && place) search->marks[place] |= GIVEN | LEADS;
+  }
 }
 
 /* What the target reaches, without passing through a node whose gradient is given. */
-static void mark_reached(struct region *region) {
-  const node_id first = region->back->target;
-  region->marks[0] |= REACHED;
-  for (size_t i = 1; i < region->count; i++) {
-    const struct node *node = graph_node(region->graph, first + (node_id)i);
-    const node_id *inputs = graph_inputs(region->graph, node);
+static void mark_reached(struct search *search) {
+  search->marks[0] |= REACHED;
+  for (size_t i = 1; i < search->count; i++) {
+    const struct node *node = graph_node(search->graph, node_at(search, i));
+    const node_id *inputs = graph_inputs(search->graph, node);
     if (!node->op || node->backward) continue;
     for (unsigned k = 0; k < node->count; k++) {
-      const uint8_t *mark = mark_of(region, inputs[k]);
-      bool open = mark && *mark & REACHED && (inputs[k] == first || !(*mark & GIVEN));
-      if (open && graph_flows(region->graph, node, k)) region->marks[i] |= REACHED;
+      size_t from = place_of(search, inputs[k]);
+      bool open = from != NO_PLACE && search->marks[from] & REACHED &&
+                  (!from || !(search->marks[from] & GIVEN));
+      if (open && graph_flows(search->graph, node, k)) search->marks[i] |= REACHED;
     }
   }
 }
 
-static void mark_leading(struct region *region) {
-  for (size_t i = region->count; i-- > 1;) {
-    const struct node *node = graph_node(region->graph, region->back->target + (node_id)i);
-    const node_id *inputs = graph_inputs(region->graph, node);
-    if (!(region->marks[i] & LEADS) || !node->op) continue;
+static void mark_leading(struct search *search) {
+  for (size_t i = search->count; i-- > 1;) {
+    const struct node *node = graph_node(search->graph, node_at(search, i));
+    const node_id *inputs = graph_inputs(search->graph, node);
+    if (!(search->marks[i] & LEADS) || !node->op) continue;
     for (unsigned k = 0; k < node->count; k++) {
-      uint8_t *mark = mark_of(region, inputs[k]);
-      if (mark && graph_flows(region->graph, node, k)) *mark |= LEADS;
+      size_t to = place_of(search, inputs[k]);
+      if (to != NO_PLACE && graph_flows(search->graph, node, k)) search->marks[to] |= LEADS;
     }
   }
 }
@@ -101,19 +120,39 @@ static struct call make_call(struct back *back, node_id id) {
   return call;
 }
 
+/* The nodes of a derivative that its gradient is made of: those of another, of a function that its
+ * author calls in the rule, may stand between them. */
+static bool *find_needed(struct back *back, const struct derivative *derivative) {
+  const struct graph *graph = &back->result->net->graph;
+  size_t nodes = derivative->end - derivative->first;
+  bool *needed = ARENA_ARRAY(back->arena, bool, nodes + 1);
+  for (size_t i = nodes; i-- > 0;) {
+    node_id id = derivative->first + (node_id)i;
+    const struct node *node = graph_node(graph, id);
+    needed[i] = needed[i] || id == derivative->gradient;
+    for (unsigned k = 0; needed[i] && k < node->count; k++) {
+      node_id input = graph_inputs(graph, node)[k];
+      if (input >= derivative->first) needed[input - derivative->first] = true;
+    }
+  }
+  return needed;
+}
+
 /* Numbers of its own for each node of a derivative, in the place of the run's. */
 static void own_inner(struct back *back, const struct derivative *derivative, struct inner *inner) {
   const struct graph *graph = &back->result->net->graph;
   size_t nodes = derivative->end - derivative->first;
+  const bool *needed = find_needed(back, derivative);
   double **own = ARENA_ARRAY(back->arena, double *, nodes + 1);
   for (size_t i = 0; i < nodes; i++) {
     node_id id = derivative->first + (node_id)i;
     const struct node *node = graph_node(graph, id);
     bool upstream = id == derivative->upstream;
+    if (!needed[i]) continue;
     if (node->op || upstream)
       own[i] = ARENA_ARRAY(back->arena, double, node->shape->size + 1);
     else
-      own[i] = (double *)run_value(&back->result->run, id);
+      own[i] = node->value;
     if (upstream) inner->upstream = own[i];
     if (!node->op) continue;
     struct call *call = &inner->calls[inner->count++];
@@ -165,23 +204,22 @@ static struct back_step *make_step(struct back *back, node_id id) {
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-static const struct given *find_given(node_id id, struct given top, const struct given *cuts,
-                                      size_t cut_count, struct given *found) {
-  for (size_t i = 0; i < cut_count; i++)
-    if (cuts[i].node == id) return &cuts[i];
-  *found = top;
-  return id == top.node ? found : NULL;
+/* What is given of a node of which something is. */
+static const struct given *find_given(const struct region *region, node_id id) {
+  for (size_t i = 0; i < region->cut_count; i++)
+    if (region->cuts[i].node == id) return &region->cuts[i];
+  return &region->top;
 }
 
-static void connect(struct back *back, const struct region *region, double *const *bars) {
-  const struct graph *graph = region->graph;
+static void connect(struct back *back, const struct search *search, double *const *bars) {
+  const struct graph *graph = search->graph;
   for (size_t i = 0; i < back->steps.count; i++) {
     struct back_step *step = back->steps.at[i];
     const node_id *inputs = graph_inputs(graph, step->node);
     for (unsigned k = 0; step->node->op && k < step->node->count; k++) {
-      const uint8_t *mark = mark_of(region, inputs[k]);
-      if (mark && in_region(*mark) && graph_flows(graph, step->node, k))
-        step->to[k] = bars[inputs[k] - back->target];
+      size_t to = place_of(search, inputs[k]);
+      if (to != NO_PLACE && in_region(search->marks[to]) && graph_flows(graph, step->node, k))
+        step->to[k] = bars[to];
     }
   }
 }
@@ -194,41 +232,44 @@ static size_t largest_of(const struct back_step *step, size_t largest) {
   return largest;
 }
 
-bool back_make(struct back *back, struct arena *arena, const struct result *result, node_id target,
-               struct given top, const struct given *cuts, size_t cut_count) {
-  const struct graph *graph = &result->net->graph;
-  *back = (struct back){.result = result, .arena = arena, .target = target, .top = top.node};
-  if (top.node <= target) return false;
-  struct region region = {back, graph, NULL, top.node - target + (size_t)1};
-  region.marks = ARENA_ARRAY(arena, uint8_t, region.count);
-  region.marks[region.count - 1] |= GIVEN | LEADS;
-  for (size_t i = 0; i < cut_count; i++)
-    if (cuts[i].node > target && mark_of(&region, cuts[i].node))
-      *mark_of(&region, cuts[i].node) |= GIVEN | LEADS;
-  mark_reached(&region);
-  mark_leading(&region);
-  size_t found = 0, largest = 1;
-  for (size_t i = 1; i < region.count; i++) found += in_region(region.marks[i]);
-  if (!found || !in_region(region.marks[0])) return false;
-  double **bars = ARENA_ARRAY(arena, double *, region.count);
-  back->bar = bars[0] = ARENA_ARRAY(arena, double, size_of(graph, target) + 1);
-  for (size_t i = region.count; i-- > 1;) {
-    node_id id = target + (node_id)i;
-    if (!in_region(region.marks[i])) continue;
-    if (back->steps.count == BACK_STEPS_MOST) return false;
-    struct back_step *step = make_step(back, id);
-    struct given found_top;
-    const struct given *given = find_given(id, top, cuts, cut_count, &found_top);
-    step->given = given != NULL;
-    step->gradient = given ? given->gradient : NULL;
+/* Makes the steps, from the top down, and the target's bar; false where there are too many. */
+static bool make_steps(struct back *back, const struct search *search) {
+  const struct region *region = search->region;
+  const struct graph *graph = search->graph;
+  size_t target_size = size_of(graph, region->target), largest = target_size, found = 0;
+  for (size_t i = 1; i < search->count; i++) found += in_region(search->marks[i]);
+  if (region->most && found > region->most) return false;
+  double **bars = ARENA_ARRAY(back->arena, double *, search->count);
+  back->bar = bars[0] = ARENA_ARRAY(back->arena, double, target_size + 1);
+  for (size_t i = search->count; i-- > 1;) {
+    if (!in_region(search->marks[i])) continue;
+    struct back_step *step = make_step(back, node_at(search, i));
+    step->given = search->marks[i] & GIVEN;
+    step->gradient = step->given ? find_given(region, step->id)->gradient : NULL;
     bars[i] = step->bar;
     largest = largest_of(step, largest);
-    *vec_push(arena, &back->steps) = step;
+    *vec_push(back->arena, &back->steps) = step;
   }
-  if (size_of(graph, target) > largest) largest = size_of(graph, target);
-  back->spare = ARENA_ARRAY(arena, double, largest + 1);
-  back->unit = ARENA_ARRAY(arena, double, largest + 1);
-  connect(back, &region, bars);
+  back->spare = ARENA_ARRAY(back->arena, double, largest + 1);
+  back->unit = ARENA_ARRAY(back->arena, double, largest + 1);
+  connect(back, search, bars);
+  return true;
+}
+
+bool back_make(struct back *back, struct arena *arena, const struct result *result,
+               const struct region *region) {
+  const node_id target = region->target, top = region->top.node;
+  *back = (struct back){.result = result, .arena = arena, .target = target, .top = top};
+  if (top <= target) return false;
+  struct search search = {.region = region, .graph = &result->net->graph};
+  search.low = region->first > target ? region->first : target + 1;
+  if (top < search.low) return false;
+  search.count = top - search.low + (size_t)2;
+  search.marks = ARENA_ARRAY(arena, uint8_t, search.count);
+  mark_given(&search);
+  mark_reached(&search);
+  mark_leading(&search);
+  if (!in_region(search.marks[0]) || !make_steps(back, &search)) return false;
   back_refresh(back);
   return true;
 }

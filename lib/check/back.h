@@ -2,8 +2,8 @@
  * derivative forgotten or taken at the wrong place.  What comes out is what an author gets who makes
  * that slip.
  *
- * The pass is over one *region*: the nodes on paths from `target` to `top`, and to the `cuts`, where
- * the way up ends because the gradient there is given.  It reads the values of a result's run at
+ * The pass is over one *region* (struct region): the nodes on paths from `target` to `top`, and to
+ * the `cuts`, where the way up ends because the gradient there is given.  It reads the values of a result's run at
  * whatever point that is, and writes nothing but its own numbers. */
 #ifndef BPGRAPH_CHECK_BACK_H
 #define BPGRAPH_CHECK_BACK_H
@@ -14,6 +14,16 @@
 struct given {
   node_id node;
   const double *gradient; /* NULL: zeros */
+};
+
+/* Which nodes a pass is over. */
+struct region {
+  node_id target;
+  node_id first; /* nodes before this one are left out, but the target: those before a call, say */
+  struct given top;
+  const struct given *cuts;
+  size_t cut_count;
+  size_t most; /* nodes; 0: as many as there are */
 };
 
 enum alteration {
@@ -50,12 +60,10 @@ struct back {
   size_t work;                   /* numbers touched by a pass */
 };
 
-enum { BACK_STEPS_MOST = 5000 };
-
-/* Finds the region.  False where nothing leads from `target` to `top` or a cut, or where the region
- * has more than BACK_STEPS_MOST nodes (back->steps.count says which). */
-bool back_make(struct back *back, struct arena *arena, const struct result *result, node_id target,
-               struct given top, const struct given *cuts, size_t cut_count);
+/* Finds the region's nodes.  False where nothing leads from the target to the top or a cut, or where
+ * there are more than `most`. */
+bool back_make(struct back *back, struct arena *arena, const struct result *result,
+               const struct region *region);
 
 /* To be called when the values of the run have changed. */
 void back_refresh(struct back *back);

@@ -98,38 +98,40 @@ static size_t find_cuts(struct inquiry *inquiry, struct given **cuts) {
   for (size_t i = 0; i < claims->stand_ins.count; i++) {
     const struct stand_in *stand_in = &claims->stand_ins.at[i];
     if (stand_in->gradient && stand_in->node <= claim->claimed && used[stand_in->node])
-      (*cuts)[count++] =
-          (struct given){stand_in->of, run_bar(&inquiry->judge->result->run, stand_in->of)};
+      (*cuts)[count++] = (struct given){stand_in->of, graph_node(graph, stand_in->node)->value};
   }
   return count;
 }
 
 /* Where the claim's gradient comes from. */
-static bool find_ends(const struct inquiry *inquiry, node_id *target, struct given *top) {
+static bool find_ends(const struct inquiry *inquiry, struct region *region) {
   const struct judged *judged = inquiry->judged;
   const struct run *run = &inquiry->judge->result->run;
   const struct claim *claim = judged->claim;
-  if (judged->call) {
-    *target = claim ? claim->of : judged->call->locals[judged->rule_input];
-    *top = (struct given){judged->call->body, run_bar(run, judged->call->output)};
+  const struct call_site *call = judged->call;
+  region->most = NODES_MOST;
+  if (call) {
+    region->target = claim ? claim->of : call->locals[judged->rule_input];
+    region->first = call->first;
+    region->top = (struct given){call->body, claim ? run_bar(run, call->output) : judged->upstream};
     return !claim || claim->kind == CLAIM_GRADIENT;
   }
-  *target = claim->of;
-  *top = (struct given){inquiry->judge->result->plan.output,
-                        run_bar(run, inquiry->judge->result->plan.output)};
-  if (claim->kind == CLAIM_CONTRIBUTION) *top = (struct given){claim->by, run_bar(run, claim->by)};
+  node_id top = claim->kind == CLAIM_CONTRIBUTION ? claim->by : inquiry->judge->result->plan.output;
+  region->target = claim->of;
+  region->top = (struct given){top, run_bar(run, top)};
   return claim->kind == CLAIM_GRADIENT || claim->kind == CLAIM_CONTRIBUTION;
 }
 
 /* Makes the claim's region, where a pass without slips is the truth. */
 static void make_region(struct inquiry *inquiry) {
   static const struct slip none = {.kind = ALTER_NOTHING, .node = NODE_NONE};
-  struct given top, *cuts;
-  node_id target;
-  if (!find_ends(inquiry, &target, &top)) return;
-  size_t count = find_cuts(inquiry, &cuts);
+  struct region region = {0};
+  struct given *cuts;
+  if (!find_ends(inquiry, &region)) return;
+  region.cut_count = find_cuts(inquiry, &cuts);
+  region.cuts = cuts;
   struct back *back = ARENA_NEW(inquiry->arena, struct back);
-  if (!back_make(back, inquiry->arena, inquiry->judge->result, target, top, cuts, count)) return;
+  if (!back_make(back, inquiry->arena, inquiry->judge->result, &region)) return;
   const double *straight = back_run(back, &none);
   if (!straight) return;
   inquiry->straight = inquiry_room(inquiry);

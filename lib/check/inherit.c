@@ -41,10 +41,13 @@ static void find_inheritance(struct judge *judge, struct judged *judged) {
   struct judgement *judgement = &judge->check->claims.at[judged->judgement];
   node_id output = judge->result->plan.output;
   struct given *cuts = ARENA_ARRAY(judge->arena, struct given, judge->judged.count + 1);
-  struct given top = {output, run_bar(&judge->result->run, output)};
-  size_t count = find_claimed(judge, judged->claim->of, cuts);
+  struct region region = {.target = judged->claim->of,
+                          .top = {output, run_bar(&judge->result->run, output)},
+                          .cuts = cuts,
+                          .cut_count = find_claimed(judge, judged->claim->of, cuts),
+                          .most = NODES_MOST};
   struct back back;
-  if (!back_make(&back, judge->arena, judge->result, judged->claim->of, top, cuts, count)) return;
+  if (!back_make(&back, judge->arena, judge->result, &region)) return;
   const char *from = NULL;
   for (size_t i = back.steps.count; i-- > 0 && !from;) {
     struct judgement *other =

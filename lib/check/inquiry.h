@@ -8,7 +8,13 @@
 
 #include "check/diagnose.h"
 
-enum { EVIDENCE_MOST = 3, FINDINGS_MOST = 4, WORK_MOST = 1000000000, AXES_PERMUTED = 5 };
+enum {
+  EVIDENCE_MOST = 3,
+  FINDINGS_MOST = 4,
+  WORK_MOST = 1000000000,
+  NODES_MOST = 5000, /* of a region */
+  AXES_PERMUTED = 5
+};
 
 /* The two sides at one point, whole. */
 struct evidence {

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "load/data.h"
+
 const struct points no_points = {.count = 0};
 
 const char *judge_name(const struct judge *judge, node_id id) {
@@ -30,28 +32,13 @@ struct judgement *judge_judgement(struct judge *judge, const struct judged *judg
 
 bool judge_move(struct judge *judge, const struct points *points, size_t number, size_t attempt) {
   struct result *result = judge->result;
+  judge->point = number;
   points_move(result, points, number, attempt);
   if (!run_forward(&result->run)) return false;
   if (result->gradients && !run_backward(&result->run, result->upstream)) return false;
   node_id output = result->plan.output;
   return judge_all_finite(run_value(&result->run, output), judge_shape(judge, output)->size);
 }
-
-bool judge_formulas(struct judge *judge, struct formulas *formulas) {
-  (void)judge;
-  if (!formulas->claims->at.count) return true; /* the functions' rules */
-  run_restart(&formulas->run);                  /* scalars are copied */
-  return run_forward(&formulas->run);
-}
-
-bool judge_move_to(struct judge *judge, const struct judged *judged, size_t number) {
-  const struct group *group = judged->formulas->group;
-  size_t attempt = number ? group->attempts[number] : 0;
-  return attempt != NO_POINT && judge_move(judge, group->points, number, attempt) &&
-         judge_formulas(judge, judged->formulas);
-}
-
-/* ---- two sides ----------------------------------------------------------------------------- */
 
 static void copy(double *to, const double *from, size_t size) {
   if (from)
@@ -60,11 +47,45 @@ static void copy(double *to, const double *from, size_t size) {
     memset(to, 0, size * sizeof *to);
 }
 
-static void copy_local(struct back *local, double *to, size_t size) {
+/* Copies what a pass without a slip comes to where the net is; zeros without a way. */
+static void copy_pass(struct back *back, double *to, size_t size) {
   static const struct slip none = {.kind = ALTER_NOTHING, .node = NODE_NONE};
-  if (local) back_refresh(local);
-  copy(to, local ? back_run(local, &none) : NULL, size);
+  if (back) back_refresh(back);
+  copy(to, back ? back_run(back, &none) : NULL, size);
 }
+
+bool judge_formulas(struct judge *judge, struct formulas *formulas) {
+  (void)judge;
+  if (!formulas->claims->at.count) return true; /* the functions' rules */
+  for (size_t i = 0; i < formulas->call_gradients.count; i++) {
+    const struct call_gradient *gradient = &formulas->call_gradients.at[i];
+    copy_pass(gradient->back, gradient->at, gradient->size);
+  }
+  run_restart(&formulas->run); /* scalars are copied */
+  return run_forward(&formulas->run);
+}
+
+/* At the file's point the gradient of the call comes from above; at others random numbers, the same
+ * each time: in the net it may be 1, or 0, at all of them. */
+static void set_upstream(struct judge *judge, const struct judged *judged) {
+  const struct call_site *call = judged->call;
+  size_t size = judge_shape(judge, call->output)->size;
+  uint64_t seed = data_seed(call->name, call->name_size) + judged->formulas->claims->points.seed;
+  if (judge->point)
+    data_uniform(judged->upstream, size, seed + judge->point, -1, 1);
+  else
+    copy(judged->upstream, run_bar(&judge->result->run, call->output), size);
+}
+
+bool judge_move_to(struct judge *judge, const struct judged *judged, size_t number) {
+  const struct group *group = judged->formulas->group;
+  size_t attempt = number ? group->attempts[number] : 0;
+  if (attempt == NO_POINT || !judge_move(judge, group->points, number, attempt)) return false;
+  if (judged->rule) set_upstream(judge, judged);
+  return judge_formulas(judge, judged->formulas);
+}
+
+/* ---- two sides ----------------------------------------------------------------------------- */
 
 /* What reaches a node through one of its users. */
 static void add_contributions(struct judge *judge, const struct claim *claim, double *to) {
@@ -111,7 +132,7 @@ static void fill_truth(struct judge *judge, struct judged *judged) {
     else if (claim->of == call->output || claim->of == call->body)
       copy(judged->truth, run_bar(run, call->output), judged->size);
     else
-      copy_local(judged->local, judged->truth, judged->size);
+      copy_pass(judged->local, judged->truth, judged->size);
     break;
   case CLAIM_CONTRIBUTION: add_contributions(judge, claim, judged->truth); break;
   case CLAIM_JACOBIAN:
@@ -123,13 +144,16 @@ static void fill_truth(struct judge *judge, struct judged *judged) {
 /* A rule's side is what it hands down; the truth is the derivative of the body. */
 static struct sides rule_sides(struct judge *judge, struct judged *judged) {
   const struct call_site *call = judged->call;
-  result_contribution(judge->result, call->output, judged->rule_input + 1, false,
-                      judged->claimed_room);
+  set_upstream(judge, judged);
   if (call->locals[judged->rule_input] == call->body)
-    copy(judged->truth, run_bar(&judge->result->run, call->output), judged->size);
+    copy(judged->truth, judged->upstream, judged->size);
   else
-    copy_local(judged->local, judged->truth, judged->size);
-  return (struct sides){judged->claimed_room, judged->truth, false};
+    copy_pass(judged->local, judged->truth, judged->size);
+  back_refresh(judged->rule);
+  static const struct slip none = {.kind = ALTER_NOTHING, .node = NODE_NONE};
+  const double *handed_down = back_run(judged->rule, &none);
+  for (size_t i = 0; !handed_down && i < judged->size; i++) judged->truth[i] = NAN;
+  return (struct sides){handed_down ? handed_down : judged->truth, judged->truth, false};
 }
 
 struct sides judge_sides(struct judge *judge, struct judged *judged) {

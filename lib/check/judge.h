@@ -16,9 +16,17 @@ struct group {
 
 enum { NO_DECIMALS = 127 };
 
+/* grad(u) of a function's own claims: what flows down to u from the value of the call alone. */
+struct call_gradient {
+  struct back *back; /* NULL: nothing does */
+  double *at;
+  size_t size;
+};
+
 /* A block's formulas, ready to be run at the net's point. */
 struct formulas {
   const struct claims *claims;
+  VEC(struct call_gradient) call_gradients;
   struct plan plan;
   struct run run;
   bool ready; /* false: it could not be planned, or cannot be computed at the file's point */
@@ -43,8 +51,10 @@ struct judged {
   size_t judgement;
   size_t size;
   double rtol, atol;
-  double *truth, *claimed_room;
-  struct back *local; /* the way from the subject to where its gradient is given; NULL: none */
+  double *truth;
+  struct back *local;        /* the way from the subject to the value of its call; NULL: none */
+  struct back *rule;         /* of a rule: from the input to the call's end, which has the rule */
+  double *upstream;          /* of a rule: what comes from above */
   struct jacobian *jacobian; /* of a Jacobian or Hessian */
   signed char *decimals;     /* of each entry, as written; NULL: none */
   bool zero;                 /* the truth was 0 at every point */
@@ -57,6 +67,7 @@ struct judge {
   struct result *result;
   struct arena *arena;
   const struct check_options *options;
+  size_t point; /* the number of the point at which the net is */
   VEC(struct formulas *) formulas;
   VEC(struct group *) groups;
   VEC(struct judged) judged;
@@ -101,6 +112,11 @@ bool judge_needs_gradient(enum claim_kind kind);
 struct judgement *judge_judgement(struct judge *judge, const struct judged *judged);
 const struct shape *judge_shape(const struct judge *judge, node_id id);
 bool judge_all_finite(const double *at, size_t size);
+
+/* What flows down to a node inside a call from the call's value alone, where `upstream` comes from
+ * above: the run's, or a rule's own.  NULL where nothing does. */
+struct back *judge_call_back(struct judge *judge, const struct call_site *call, node_id subject,
+                             const double *upstream);
 
 /* A node's name; lives as long as the check. */
 const char *judge_name(const struct judge *judge, node_id id);

@@ -12,10 +12,38 @@ static const char *const kind_names[CLAIM_KINDS] = {[CLAIM_VALUE] = "value",
 
 /* ---- formulas ------------------------------------------------------------------------------ */
 
-/* Where a stand-in's numbers are: in the net's run, whatever the point. */
-static const double *numbers_of(struct judge *judge, const struct stand_in *stand_in) {
+struct back *judge_call_back(struct judge *judge, const struct call_site *call, node_id subject,
+                             const double *upstream) {
+  struct back *back = ARENA_NEW(judge->arena, struct back);
+  const struct region region = {
+      .target = subject, .first = call->first, .top = {call->body, upstream}};
+  return back_make(back, judge->arena, judge->result, &region) ? back : NULL;
+}
+
+/* Whether the gradient of a call's node is that of the call's value. */
+static bool is_value_of(const struct call_site *call, node_id id) {
+  return id == call->output || id == call->body;
+}
+
+static const double *call_gradient(struct judge *judge, struct formulas *formulas, node_id of) {
+  const struct call_site *call = formulas->claims->call;
+  const double *upstream = run_bar(&judge->result->run, call->output);
+  if (is_value_of(call, of)) return upstream;
+  size_t size = judge_shape(judge, of)->size;
+  struct call_gradient *gradient = vec_push(judge->arena, &formulas->call_gradients);
+  *gradient = (struct call_gradient){judge_call_back(judge, call, of, upstream),
+                                     ARENA_ARRAY(judge->arena, double, size + 1), size};
+  return gradient->at;
+}
+
+/* Where a stand-in's numbers are, whatever the point: in the net's run, or among the gradients of a
+ * call. */
+static const double *numbers_of(struct judge *judge, struct formulas *formulas,
+                                const struct stand_in *stand_in) {
   const struct run *run = &judge->result->run;
-  const double *at = stand_in->gradient ? run_bar(run, stand_in->of) : run_value(run, stand_in->of);
+  const double *at = !stand_in->gradient      ? run_value(run, stand_in->of)
+                     : formulas->claims->call ? call_gradient(judge, formulas, stand_in->of)
+                                              : run_bar(run, stand_in->of);
   if (at) return at;
   return ARENA_ARRAY(judge->arena, double, judge_shape(judge, stand_in->of)->size + 1); /* zeros */
 }
@@ -25,7 +53,7 @@ static bool plan_formulas(struct judge *judge, struct formulas *formulas) {
   struct graph *graph = &claims->graph;
   for (size_t i = 0; i < claims->stand_ins.count; i++) {
     const struct stand_in *stand_in = &claims->stand_ins.at[i];
-    graph->nodes.at[stand_in->node].value = (double *)numbers_of(judge, stand_in);
+    graph->nodes.at[stand_in->node].value = (double *)numbers_of(judge, formulas, stand_in);
   }
   struct plan_options options = {.output = (node_id)(graph->nodes.count - 1), .all_values = true};
   if (!plan_make(&formulas->plan, judge->arena, judge->net->report, graph, &options)) return false;
@@ -79,15 +107,6 @@ static const char *subject_of(struct judge *judge, const struct claim *claim,
   text_init(&text, judge->arena, NULL, NULL);
   text_printf(&text, "%s.%s", call->name, claim->subject);
   return text_string(&text);
-}
-
-/* What flows down to a call's subject from the call's value alone. */
-static struct back *make_local(struct judge *judge, node_id subject, node_id top,
-                               const double *gradient) {
-  struct back *back = ARENA_NEW(judge->arena, struct back);
-  struct given given = {top, gradient};
-  if (back_make(back, judge->arena, judge->result, subject, given, NULL, 0)) return back;
-  return NULL;
 }
 
 static size_t dims_size(const struct dims *dims) {
@@ -164,8 +183,8 @@ static void prepare_truth(struct judge *judge, struct judged *judged) {
   const struct call_site *call = judged->call;
   if (claim->kind == CLAIM_JACOBIAN || claim->kind == CLAIM_HESSIAN)
     judged->skip = !prepare_matrix(judge, judged);
-  if (claim->kind == CLAIM_GRADIENT && call && claim->of != call->output && claim->of != call->body)
-    judged->local = make_local(judge, claim->of, call->body, run_bar(run, call->output));
+  if (claim->kind == CLAIM_GRADIENT && call && !is_value_of(call, claim->of))
+    judged->local = judge_call_back(judge, call, claim->of, run_bar(run, call->output));
   struct dims dims = claim_dims(&judge->net->graph, claim->kind, claim->of, claim->by);
   judged->size = dims_size(&dims);
   if (judged->skip) return;
@@ -236,14 +255,21 @@ static void add_block(struct judge *judge, const struct claims *claims) {
   formulas->end = judge->judged.count;
 }
 
+/* The last step of a call alone: it hands the gradient down by the author's rule. */
+static struct back *make_rule(struct judge *judge, const struct call_site *call, node_id input,
+                              const double *upstream) {
+  struct back *back = ARENA_NEW(judge->arena, struct back);
+  const struct region region = {
+      .target = input, .first = call->output, .top = {call->output, upstream}};
+  return back_make(back, judge->arena, judge->result, &region) ? back : NULL;
+}
+
 /* The author's own rules: each held against the derivative of the function's body. */
 static void add_rules(struct judge *judge, struct formulas *formulas,
                       const struct call_site *call) {
   unsigned input;
   struct mark mark;
-  const double *upstream = run_bar(&judge->result->run, call->output);
   for (size_t i = 0; function_rule(judge->net, call->function, i, &input, &mark); i++) {
-    if (!upstream || !judge->result->gradients) return;
     struct judged judged = {.formulas = formulas,
                             .call = call,
                             .rule_input = input,
@@ -253,8 +279,11 @@ static void add_rules(struct judge *judge, struct formulas *formulas,
     node_id from = call->locals[input];
     judged.size = judge_shape(judge, from)->size;
     judged.truth = ARENA_ARRAY(judge->arena, double, judged.size + 1);
-    judged.claimed_room = ARENA_ARRAY(judge->arena, double, judged.size + 1);
-    if (from != call->body) judged.local = make_local(judge, from, call->body, upstream);
+    size_t above = judge_shape(judge, call->output)->size;
+    judged.upstream = ARENA_ARRAY(judge->arena, double, above + 1);
+    judged.rule = make_rule(judge, call, from, judged.upstream);
+    if (!judged.rule) continue;
+    if (from != call->body) judged.local = judge_call_back(judge, call, from, judged.upstream);
     struct text subject, title;
     text_init(&subject, judge->arena, NULL, NULL);
     text_printf(&subject, "%s/%s", function_name(call->function),

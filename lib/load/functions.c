@@ -491,7 +491,7 @@ static bool derive_rest(struct instance *instance, node_id body, node_id input, 
 
 /* The end of a call with rules of its own: a node that has the body's value, and hands gradients to
  * the inputs by these rules; to inputs without one by the derivative of the body.  `inputs` has a
- * node of its own for each of the latter. */
+ * node of its own for each of the latter (see wants_copy). */
 static node_id finish_with_rules(struct instance *instance, node_id body, const node_id *inputs,
                                  const struct expr_item *name) {
   struct net *net = instance->net;
@@ -512,6 +512,16 @@ static node_id finish_with_rules(struct instance *instance, node_id body, const 
   return fine ? instance->output : NODE_NONE;
 }
 
+/* Whether the call gets a node of its own for an input: the author says nothing of its derivative, but
+ * of others; or says something, and another input is the same node. */
+static bool wants_copy(const struct function *function, const node_id *inputs, unsigned input) {
+  if (function->rules.count && !is_covered(function, input)) return true;
+  bool judged = function->rules.count || function->expect != TREE_NONE, same = false;
+  for (unsigned i = 0; judged && i < function->inputs; i++)
+    same = same || (i != input && inputs[i] == inputs[input]);
+  return same;
+}
+
 static node_id lower_body(struct instance *instance, const node_id *inputs,
                           const struct expr_item *name) {
   struct net *net = instance->net;
@@ -519,7 +529,7 @@ static node_id lower_body(struct instance *instance, const node_id *inputs,
   bool fine = true;
   for (unsigned i = 0; i < function->inputs; i++) {
     instance->values[i] = inputs[i];
-    if (function->rules.count && !is_covered(function, i)) /* that its derivative is its alone */
+    if (wants_copy(function, inputs, i)) /* that its derivative is its alone */
       instance->values[i] = graph_add(&net->graph, net->words.copy, NULL, 1, &inputs[i], name->mark,
                                       (struct mark){0, 0});
   }

@@ -466,10 +466,10 @@ static void compare_passes(const struct result *result) {
   for (node_id node = 0; node < output; node++) {
     const double *bar = run_bar(&result->run, node);
     const struct node *at = graph_node(&net.graph, node);
-    struct given top = {output, run_bar(&result->run, output)};
+    const struct region region = {.target = node, .top = {output, run_bar(&result->run, output)}};
     struct back back;
     if (!bar || at->backward || at->shape->size > 10000 ||
-        !back_make(&back, &arena, result, node, top, NULL, 0))
+        !back_make(&back, &arena, result, &region))
       continue;
     const double *again = back_run(&back, &none);
     assert_non_null(again);
