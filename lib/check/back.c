@@ -185,6 +185,8 @@ static void make_inner(struct back *back, struct back_step *step) {
   }
 }
 
+enum { CALL_WORK = 8 }; /* a call costs about as much as so many numbers */
+
 static struct back_step *make_step(struct back *back, node_id id) {
   struct back_step *step = ARENA_NEW(back->arena, struct back_step);
   step->id = id;
@@ -197,7 +199,7 @@ static struct back_step *make_step(struct back *back, node_id id) {
   step->to = ARENA_ARRAY(back->arena, double *, step->node->count + 1);
   if (step->call.scratch) step->y = ARENA_ARRAY(back->arena, double, step->node->shape->size + 1);
   make_inner(back, step);
-  back->work += step->node->shape->size;
+  back->work += CALL_WORK + step->node->shape->size;
   for (unsigned k = 0; k < step->node->count; k++) back->work += step->operands[k].shape->size;
   return step;
 }

@@ -182,11 +182,13 @@ static void note_zeros(struct judge *judge) {
   }
 }
 
-/* Puts a numerical difference beside each wrong gradient. */
+/* Puts a numerical difference beside each wrong gradient that is explained. */
 static void measure_wrong(struct judge *judge) {
-  for (size_t i = 0; i < judge->judged.count; i++) {
+  for (size_t i = 0, wrong = 0; i < judge->judged.count && wrong < EXPLAINED_MOST; i++) {
     struct judgement *judgement = judge_judgement(judge, &judge->judged.at[i]);
-    if (judgement->verdict == VERDICT_WRONG) witness_claim(judge, &judge->judged.at[i], judgement);
+    if (judgement->verdict != VERDICT_WRONG) continue;
+    witness_claim(judge, &judge->judged.at[i], judgement);
+    wrong++;
   }
   judge_move(judge, &no_points, 0, 0);
 }

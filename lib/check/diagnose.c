@@ -170,17 +170,22 @@ static bool has_finding(const struct judgement *judgement, const struct candidat
   return false;
 }
 
+static void add_finding(struct inquiry *inquiry, struct finding finding) {
+  struct arena *arena = inquiry->judge->arena;
+  finding.text = arena_copy(arena, finding.text, strlen(finding.text));
+  *vec_push(arena, &inquiry->judgement->diagnosis) = finding;
+}
+
 static void keep_findings(struct inquiry *inquiry) {
   struct judgement *judgement = inquiry->judgement;
   for (size_t i = 0; i < inquiry->candidates.count; i++) {
     const struct candidate *candidate = &inquiry->candidates.at[i];
     if (judgement->diagnosis.count < FINDINGS_MOST && !has_finding(judgement, candidate))
-      *vec_push(inquiry->judge->arena, &judgement->diagnosis) =
-          make_finding(candidate->id, candidate->text);
+      add_finding(inquiry, make_finding(candidate->id, candidate->text));
   }
   if (judgement->diagnosis.count) return;
   struct finding entries = find_entries(inquiry);
-  if (entries.id) *vec_push(inquiry->judge->arena, &judgement->diagnosis) = entries;
+  if (entries.id) add_finding(inquiry, entries);
 }
 
 static void try_all(struct inquiry *inquiry) {
@@ -194,12 +199,21 @@ static void try_all(struct inquiry *inquiry) {
   try_nodes(inquiry);
 }
 
-static void diagnose_claim(struct judge *judge, struct judged *judged) {
+/* A wrong claim, and what may be spent on it. */
+struct task {
+  struct judged *judged;
+  size_t work;
+};
+
+static void diagnose_claim(struct judge *judge, void *argument) {
+  struct task *task = argument;
+  struct judged *judged = task->judged;
   struct inquiry inquiry = {.judge = judge,
                             .judged = judged,
-                            .judgement = &judge->check->claims.at[judged->judgement],
-                            .arena = judge->arena,
-                            .work_left = WORK_MOST};
+                            .judgement = judge_judgement(judge, judged),
+                            .arena = &judge->scratch,
+                            .view = result_view(judge->result, &judge->scratch),
+                            .work_left = task->work};
   const struct claim *claim = judged->claim;
   node_id subject = claim ? claim->of : judged->call->locals[judged->rule_input];
   inquiry.dims = claim ? claim_dims(&judge->net->graph, claim->kind, claim->of, claim->by)
@@ -215,14 +229,38 @@ static void diagnose_claim(struct judge *judge, struct judged *judged) {
   for (size_t i = 1; i < inquiry.points && inquiry.candidates.count; i++)
     confirm(&inquiry, &inquiry.evidence[i]);
   keep_findings(&inquiry);
+  task->work = inquiry.work_left;
+}
+
+static bool wants_diagnosis(struct judge *judge, const struct judged *judged) {
+  const struct judgement *judgement = judge_judgement(judge, judged);
+  return judgement->verdict == VERDICT_WRONG && !judgement->inherited_from;
+}
+
+/* What one of `waiting` claims may spend of what is left for all of them. */
+static size_t share_work(size_t left, size_t waiting) {
+  size_t share = left / waiting;
+  return share < WORK_MOST ? share : WORK_MOST;
 }
 
 void diagnose(struct judge *judge) {
+  size_t waiting = 0, done = 0, left = 2 * (size_t)WORK_MOST;
   find_inherited(judge);
+  for (size_t i = 0; i < judge->judged.count; i++)
+    waiting += wants_diagnosis(judge, &judge->judged.at[i]);
+  if (waiting > EXPLAINED_MOST) waiting = EXPLAINED_MOST;
   for (size_t i = 0; i < judge->judged.count; i++) {
-    struct judgement *judgement = &judge->check->claims.at[judge->judged.at[i].judgement];
-    if (judgement->verdict == VERDICT_WRONG && !judgement->inherited_from)
-      diagnose_claim(judge, &judge->judged.at[i]);
+    struct judged *judged = &judge->judged.at[i];
+    struct judgement *judgement = judge_judgement(judge, judged);
+    if (!wants_diagnosis(judge, judged)) continue;
+    if (done == waiting) {
+      if (!judgement->note) judgement->note = "not looked into: too many claims are wrong";
+      continue;
+    }
+    size_t share = share_work(left, waiting - done++);
+    struct task task = {judged, share};
+    judge_with_scratch(judge, diagnose_claim, &task);
+    left -= share - task.work;
   }
   judge_move(judge, &no_points, 0, 0);
 }

@@ -11,8 +11,8 @@
 enum {
   EVIDENCE_MOST = 3,
   FINDINGS_MOST = 4,
-  WORK_MOST = 1000000000,
-  NODES_MOST = 5000, /* of a region */
+  WORK_MOST = 1000000000, /* for one claim */
+  NODES_MOST = 5000,      /* of a region */
   AXES_PERMUTED = 5
 };
 
@@ -48,7 +48,8 @@ struct inquiry {
   struct judge *judge;
   struct judged *judged;
   struct judgement *judgement;
-  struct arena *arena;
+  struct arena *arena; /* its own, but for what is said in the end */
+  struct result view;  /* the net's result, for contributions */
   struct dims dims;
   const char *what; /* "dW", "dp/ds", "J" */
   struct evidence evidence[EVIDENCE_MOST];
@@ -119,7 +120,7 @@ const struct node *inquiry_node(const struct inquiry *inquiry, node_id id);
 node_id inquiry_owner(const struct inquiry *inquiry, node_id id);
 const char *inquiry_name(struct inquiry *inquiry, node_id id);
 
-/* Texts for people; they live as long as the check. */
+/* Texts for people; they live as long as the inquiry. */
 const char *inquiry_format(struct inquiry *inquiry, const char *pattern, ...) PRINTF_LIKE(2, 3);
 const char *inquiry_number(struct inquiry *inquiry, double value);
 /* How a sentence calls the truth: "gradient", "Jacobian". */

@@ -1,6 +1,7 @@
 #include "check/judge.h"
 
 #include <math.h>
+#include <setjmp.h>
 #include <string.h>
 
 #include "load/data.h"
@@ -26,6 +27,24 @@ const struct shape *judge_shape(const struct judge *judge, node_id id) {
 
 struct judgement *judge_judgement(struct judge *judge, const struct judged *judged) {
   return &judge->check->claims.at[judged->judgement];
+}
+
+/* A jump out of `body` gives the memory back, too, and goes on to whom it was meant for. */
+void judge_with_scratch(struct judge *judge, void (*body)(struct judge *judge, void *argument),
+                        void *argument) {
+  struct arena *const arenas[] = {judge->arena, judge->net->arena, judge->net->report->arena};
+  enum { ARENAS = sizeof arenas / sizeof *arenas };
+  jmp_buf *outer[ARENAS], guard;
+  for (int i = 0; i < ARENAS; i++) outer[i] = arenas[i]->guard;
+  bool finished = setjmp(guard) == 0;
+  if (finished) {
+    arena_init(&judge->scratch, &guard);
+    for (int i = 0; i < ARENAS; i++) arenas[i]->guard = &guard;
+    body(judge, argument);
+  }
+  for (int i = 0; i < ARENAS; i++) arenas[i]->guard = outer[i];
+  arena_free(&judge->scratch);
+  if (!finished) arena_exhausted(judge->arena);
 }
 
 /* ---- a point ------------------------------------------------------------------------------- */

@@ -66,6 +66,7 @@ struct judge {
   struct net *net;
   struct result *result;
   struct arena *arena;
+  struct arena scratch; /* see judge_with_scratch */
   const struct check_options *options;
   size_t point; /* the number of the point at which the net is */
   VEC(struct formulas *) formulas;
@@ -117,6 +118,11 @@ bool judge_all_finite(const double *at, size_t size);
  * above: the run's, or a rule's own.  NULL where nothing does. */
 struct back *judge_call_back(struct judge *judge, const struct call_site *call, node_id subject,
                              const double *upstream);
+
+/* Calls `body` while judge->scratch may be used, whose memory is given back after it: so memory stays
+ * flat however many claims are wrong. */
+void judge_with_scratch(struct judge *judge, void (*body)(struct judge *judge, void *argument),
+                        void *argument);
 
 /* A node's name; lives as long as the check. */
 const char *judge_name(const struct judge *judge, node_id id);

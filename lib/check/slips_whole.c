@@ -87,7 +87,7 @@ static struct count count_at(struct inquiry *inquiry, size_t i, unsigned k, doub
     if ((double)x->dim[axis] == n) count.kind = COUNT_AXIS;
   if (!bar || !y->size || !(reduces || spreads || constant)) return count;
   double *flow = arena_resize(inquiry->arena, NULL, (x->size + 1) * sizeof *flow);
-  result_contribution(inquiry->judge->result, id, k, false, flow);
+  result_contribution(&inquiry->view, id, k, false, flow);
   double above = sum_of(bar, y->size), below = sum_of(flow, x->size);
   if (reduces && nearly(above, below))
     count.kind = COUNT_MEAN;

@@ -4,11 +4,11 @@
 
 #include "engine/difference.h"
 
-static void make_differences(struct judge *judge, struct differences *differences,
-                             const node_id *roots, size_t count) {
+static void make_differences(struct judge *judge, struct arena *arena,
+                             struct differences *differences, const node_id *roots, size_t count) {
   struct result *result = judge->result;
-  differences_make(differences, judge->arena, &result->run, result->plan.output, result->upstream,
-                   roots, count);
+  differences_make(differences, arena, &result->run, result->plan.output, result->upstream, roots,
+                   count);
 }
 
 static struct dims index_in(const struct shape *shape, size_t index) {
@@ -85,7 +85,7 @@ void witness_backprop(struct judge *judge) {
   bool all = judge->options->numeric == NUMERIC_ALL;
   differences_share(all ? SIZE_MAX : DIFFERENCE_LIMIT, count, sizes, limits);
   struct differences differences;
-  make_differences(judge, &differences, result->wrt.at, count);
+  make_differences(judge, judge->arena, &differences, result->wrt.at, count);
   if (judge->options->progress) {
     differences.progress = report_progress;
     differences.context = judge;
@@ -116,34 +116,50 @@ static const char *kink_note(struct judge *judge, const struct difference *diffe
   return text_string(&text);
 }
 
-const char *witness_accepts(struct judge *judge, const struct judged *judged,
-                            const struct sides *sides) {
+/* A claim that is held against differences at some entries. */
+struct measuring {
+  const struct judged *judged;
+  const struct sides *sides;
+  struct judgement *judgement;
+  const char *note;
+};
+
+static void accept(struct judge *judge, void *argument) {
   enum { ENTRIES_MOST = 1000 };
-  if (!is_gradient(judged) || !judge->result->undefined.count) return NULL;
+  struct measuring *measuring = argument;
+  const struct judged *judged = measuring->judged;
   struct differences differences;
   node_id root = judged->claim->of;
   const char *note = NULL;
   size_t looked = 0;
-  make_differences(judge, &differences, &root, 1);
+  make_differences(judge, &judge->scratch, &differences, &root, 1);
   for (size_t i = 0; i < judged->size; i++) {
-    double claimed = side(sides, i);
-    if (!judge_is_wrong(judged, claimed, sides->truth[i], i)) continue;
+    double claimed = side(measuring->sides, i);
+    if (!judge_is_wrong(judged, claimed, measuring->sides->truth[i], i)) continue;
     struct difference difference;
-    if (looked++ == ENTRIES_MOST) return NULL;
+    if (looked++ == ENTRIES_MOST) return;
     difference_at(&differences, root, i, claimed, &difference);
-    if (difference.verdict != DIFFERENCE_RIGHT || difference.reason != DIFFERENCE_KINK) return NULL;
+    if (difference.verdict != DIFFERENCE_RIGHT || difference.reason != DIFFERENCE_KINK) return;
     if (!note) note = kink_note(judge, &difference);
   }
-  return note;
+  measuring->note = note;
 }
 
-void witness_claim(struct judge *judge, const struct judged *judged, struct judgement *judgement) {
-  if (!is_gradient(judged) || judge->options->numeric == NUMERIC_NONE || !judged->size) return;
-  if (!judge_move_to(judge, judged, judgement->point)) return;
+const char *witness_accepts(struct judge *judge, const struct judged *judged,
+                            const struct sides *sides) {
+  struct measuring measuring = {.judged = judged, .sides = sides};
+  if (!is_gradient(judged) || !judge->result->undefined.count) return NULL;
+  judge_with_scratch(judge, accept, &measuring);
+  return measuring.note;
+}
+
+static void measure(struct judge *judge, void *argument) {
+  struct measuring *measuring = argument;
+  struct judgement *judgement = measuring->judgement;
   struct differences differences;
   struct difference difference;
-  node_id root = judged->claim->of;
-  make_differences(judge, &differences, &root, 1);
+  node_id root = measuring->judged->claim->of;
+  make_differences(judge, &judge->scratch, &differences, &root, 1);
   size_t index = 0;
   const struct shape *shape = graph_node(&judge->net->graph, root)->shape;
   for (unsigned axis = 0; axis < shape->rank; axis++)
@@ -151,4 +167,11 @@ void witness_claim(struct judge *judge, const struct judged *judged, struct judg
   difference_at(&differences, root, index, judgement->actual, &difference);
   judgement->has_numeric = isfinite(difference.value);
   judgement->numeric = difference.value;
+}
+
+void witness_claim(struct judge *judge, const struct judged *judged, struct judgement *judgement) {
+  struct measuring measuring = {.judged = judged, .judgement = judgement};
+  if (!is_gradient(judged) || judge->options->numeric == NUMERIC_NONE || !judged->size) return;
+  if (judge_move_to(judge, judged, judgement->point))
+    judge_with_scratch(judge, measure, &measuring);
 }
