@@ -64,9 +64,9 @@ static void judge_claim(struct judge *judge, struct judged *judged, size_t point
   bool first = judgement->points == 1, was_wrong = judgement->verdict == VERDICT_WRONG;
   /* The first point at which it is wrong is shown, else the one of the largest error. */
   bool show = first || (wrong && !was_wrong) || (!was_wrong && error > judgement->max_abs_error);
-  const char *kink = wrong && !point ? witness_accepts(judge, judged, &sides) : NULL;
+  const char *kink = wrong && !was_wrong ? witness_accepts(judge, judged, &sides) : NULL;
   if (kink) {
-    judgement->note = kink;
+    if (!judgement->note) judgement->note = kink;
     wrong = 0;
   }
   if (wrong) judgement->verdict = VERDICT_WRONG;

@@ -107,22 +107,13 @@ bool judge_move_to(struct judge *judge, const struct judged *judged, size_t numb
 /* ---- two sides ----------------------------------------------------------------------------- */
 
 /* What reaches a node through one of its users. */
-static void add_contributions(struct judge *judge, const struct claim *claim, double *to) {
-  const struct graph *graph = &judge->net->graph;
-  size_t size = judge_shape(judge, claim->of)->size;
-  double *part = arena_resize(judge->arena, NULL, (size + 1) * sizeof *part);
-  memset(to, 0, size * sizeof *to);
-  for (node_id id = claim->of + 1; id <= claim->by; id++) {
-    const struct node *node = graph_node(graph, id);
-    if (!node->op || !net_belongs(graph, id, claim->by)) continue;
-    for (unsigned k = 0; k < node->count; k++) {
-      if (graph_inputs(graph, node)[k] != claim->of || !result_has_edge(judge->result, id, k))
-        continue;
-      result_contribution(judge->result, id, k, false, part);
-      for (size_t i = 0; i < size; i++) to[i] += part[i];
-    }
+static void add_contributions(struct judge *judge, struct judged *judged) {
+  memset(judged->truth, 0, judged->size * sizeof *judged->truth);
+  for (size_t i = 0; i < judged->contributions.count; i++) {
+    const struct contribution *each = &judged->contributions.at[i];
+    edges_contribution(judge->result, &each->edges, each->input, false, judged->part);
+    for (size_t e = 0; e < judged->size; e++) judged->truth[e] += judged->part[e];
   }
-  arena_release(judge->arena, part);
 }
 
 /* At the net's point, which its run has to be moved to. */
@@ -153,7 +144,12 @@ static void fill_truth(struct judge *judge, struct judged *judged) {
     else
       copy_pass(judged->local, judged->truth, judged->size);
     break;
-  case CLAIM_CONTRIBUTION: add_contributions(judge, claim, judged->truth); break;
+  case CLAIM_CONTRIBUTION:
+    if (call)
+      copy_pass(judged->local, judged->truth, judged->size);
+    else
+      add_contributions(judge, judged);
+    break;
   case CLAIM_JACOBIAN:
   case CLAIM_HESSIAN: fill_matrix(judge, judged); break;
   default: break;

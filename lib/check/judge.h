@@ -42,6 +42,12 @@ struct sides {
   bool spread;
 };
 
+/* An edge along which a contribution comes. */
+struct contribution {
+  struct edges edges;
+  unsigned input;
+};
+
 /* A claim on its way to its judgement (check->claims.at[judgement]). */
 struct judged {
   const struct claim *claim;    /* NULL: a rule in a function's `backward` */
@@ -52,13 +58,15 @@ struct judged {
   size_t size;
   double rtol, atol;
   double *truth;
-  struct back *local;        /* the way from the subject to the value of its call; NULL: none */
-  struct back *rule;         /* of a rule: from the input to the call's end, which has the rule */
-  double *upstream;          /* of a rule: what comes from above */
-  struct jacobian *jacobian; /* of a Jacobian or Hessian */
-  signed char *decimals;     /* of each entry, as written; NULL: none */
-  bool zero;                 /* the truth was 0 at every point */
-  bool skip;                 /* it cannot be judged, and that was said */
+  struct back *local; /* the way from the subject to the value of its call; NULL: none */
+  struct back *rule;  /* of a rule: from the input to the call's end, which has the rule */
+  double *upstream;   /* of a rule: what comes from above */
+  VEC(struct contribution) contributions; /* that are added up */
+  double *part;                           /* room for one of them */
+  struct jacobian *jacobian;              /* of a Jacobian or Hessian */
+  signed char *decimals;                  /* of each entry, as written; NULL: none */
+  bool zero;                              /* the truth was 0 at every point */
+  bool skip;                              /* it cannot be judged, and that was said */
 };
 
 struct judge {

@@ -177,6 +177,36 @@ static void prepare_decimals(struct judge *judge, struct judged *judged) {
   if (found == 1) memset(judged->decimals, judged->decimals[0], judged->size); /* spread */
 }
 
+/* What comes by a user is the sum of what its edges hand down. */
+static void list_contributions(struct judge *judge, struct judged *judged) {
+  const struct claim *claim = judged->claim;
+  const struct graph *graph = &judge->net->graph;
+  const struct user user = claim_user(graph, NULL, claim->by);
+  judged->part = ARENA_ARRAY(judge->arena, double, judge_shape(judge, claim->of)->size + 1);
+  for (node_id id = user.first > claim->of ? user.first : claim->of + 1; id <= user.last; id++) {
+    const struct node *node = graph_node(graph, id);
+    for (unsigned k = 0; node->op && k < node->count; k++) {
+      if (graph_inputs(graph, node)[k] != claim->of || !result_has_edge(judge->result, id, k))
+        continue;
+      struct contribution *each = vec_push(judge->arena, &judged->contributions);
+      each->input = k;
+      result_edges(judge->result, id, &each->edges);
+    }
+  }
+}
+
+/* The same inside a call, where it is a part of what flows down from the call's value alone. */
+static struct back *call_contribution(struct judge *judge, const struct judged *judged) {
+  const struct claim *claim = judged->claim;
+  struct back *back = ARENA_NEW(judge->arena, struct back);
+  const struct user user = claim_user(&judge->net->graph, judged->call, claim->by);
+  const struct region region = {
+      .target = claim->of,
+      .first = user.first,
+      .top = {user.last, call_gradient(judge, judged->formulas, claim->by)}};
+  return back_make(back, judge->arena, judge->result, &region) ? back : NULL;
+}
+
 static void prepare_truth(struct judge *judge, struct judged *judged) {
   const struct claim *claim = judged->claim;
   const struct run *run = &judge->result->run;
@@ -185,6 +215,8 @@ static void prepare_truth(struct judge *judge, struct judged *judged) {
     judged->skip = !prepare_matrix(judge, judged);
   if (claim->kind == CLAIM_GRADIENT && call && !is_value_of(call, claim->of))
     judged->local = judge_call_back(judge, call, claim->of, run_bar(run, call->output));
+  if (claim->kind == CLAIM_CONTRIBUTION && call) judged->local = call_contribution(judge, judged);
+  if (claim->kind == CLAIM_CONTRIBUTION && !call) list_contributions(judge, judged);
   struct dims dims = claim_dims(&judge->net->graph, claim->kind, claim->of, claim->by);
   judged->size = dims_size(&dims);
   if (judged->skip) return;

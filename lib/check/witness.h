@@ -8,8 +8,8 @@
 void witness_backprop(struct judge *judge);
 
 /* Where a claim that disagrees with backprop's convention at a kink is as good, because each entry that
- * is wrong lies between the derivatives of the two sides: the note that says so; else NULL.  The net
- * must be at the file's point. */
+ * is wrong lies between the derivatives of the two sides: the note that says so; else NULL.  For the
+ * point at which the net is; only nets with a kink at the file's point are looked at. */
 const char *witness_accepts(struct judge *judge, const struct judged *judged,
                             const struct sides *sides);
 

@@ -495,14 +495,14 @@ static void copy_derivative(const struct result *result, node_id id, unsigned in
   }
 }
 
-void result_contribution(const struct result *result, node_id id, unsigned input, bool local,
-                         double *out) {
-  struct edges *edges = result->edges;
-  if (edges->node != id) {
-    *edges = (struct edges){.node = id, .call = make_call(result, id)};
-    if (edges->call.scratch)
-      edges->y = ARENA_ARRAY(result->arena, double, edges->call.y.shape->size + 1);
-  }
+void result_edges(const struct result *result, node_id id, struct edges *edges) {
+  *edges = (struct edges){.node = id, .call = make_call(result, id)};
+  if (edges->call.scratch)
+    edges->y = ARENA_ARRAY(result->arena, double, edges->call.y.shape->size + 1);
+}
+
+void edges_contribution(const struct result *result, const struct edges *edges, unsigned input,
+                        bool local, double *out) {
   struct call call = edges->call;
   struct operand *operands = (struct operand *)call.x;
   memset(out, 0, operands[input].shape->size * sizeof *out);
@@ -519,7 +519,13 @@ void result_contribution(const struct result *result, node_id id, unsigned input
   if (call.op->backward)
     call.op->backward(&call);
   else
-    copy_derivative(result, id, input, out);
+    copy_derivative(result, edges->node, input, out);
+}
+
+void result_contribution(const struct result *result, node_id id, unsigned input, bool local,
+                         double *out) {
+  if (result->edges->node != id) result_edges(result, id, result->edges);
+  edges_contribution(result, result->edges, input, local, out);
 }
 
 const struct shape *undefined_shape(const struct result *result, const struct undefined *at) {

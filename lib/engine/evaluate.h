@@ -24,7 +24,7 @@ struct undefined {
   size_t first[10]; /* the first of them, flat */
 };
 
-/* The call of the node whose edges were asked for last. */
+/* A node's call outside of the passes, for what it hands down along its edges. */
 struct edges {
   node_id node;
   struct call call;
@@ -43,7 +43,7 @@ struct result {
   VEC(node_id) wrt;
   bool *wrt_seen; /* of each node: it is in wrt; NULL: wrt is the default */
   VEC(struct undefined) undefined;
-  struct edges *edges;
+  struct edges *edges; /* of the node that was asked for last */
 };
 
 /* Evaluates a net that was loaded without errors.  Reports and returns false when it cannot. */
@@ -72,6 +72,12 @@ const char *result_why_no_gradient(const struct result *result, node_id id);
  * written to `out`.  With `local` the derivative itself, as if 1 came from above. */
 void result_contribution(const struct result *result, node_id id, unsigned input, bool local,
                          double *out);
+
+/* The same for whoever asks again and again, after the run has moved, too: all memory is taken when
+ * the edges are made. */
+void result_edges(const struct result *result, node_id id, struct edges *edges);
+void edges_contribution(const struct result *result, const struct edges *edges, unsigned input,
+                        bool local, double *out);
 
 /* Whether a gradient flows along this edge. */
 bool result_has_edge(const struct result *result, node_id id, unsigned input);

@@ -277,7 +277,8 @@ static bool read_subject(struct reading *reading, tree_id key, struct claim *cla
   return claim->of != NODE_NONE && claim->by != NODE_NONE;
 }
 
-bool net_belongs(const struct graph *graph, node_id id, node_id whole) {
+/* Whether a node was made by the definition of another. */
+static bool belongs(const struct graph *graph, node_id id, node_id whole) {
   const struct node *owner = graph_node(graph, graph_node(graph, id)->owner);
   const struct node *outer = graph_node(graph, whole);
   if (owner == outer) return true;
@@ -286,29 +287,91 @@ bool net_belongs(const struct graph *graph, node_id id, node_id whole) {
          owner->name[outer->name_size] == '.';
 }
 
-bool net_uses(const struct graph *graph, node_id user, node_id of) {
-  for (node_id id = of + 1; id <= user && user != NODE_NONE; id++) {
-    if (!net_belongs(graph, id, user)) continue;
+/* The first of the nodes that a definition made; what others do on the way back may be among them. */
+static node_id first_of(const struct graph *graph, node_id whole) {
+  node_id id = whole;
+  while (id > 0 && (graph_node(graph, id - 1)->backward || belongs(graph, id - 1, whole))) id--;
+  return id;
+}
+
+/* The output of a function is made of what comes after its nodes. */
+static struct user output_of(const struct graph *graph, const struct call_site *call) {
+  struct user user = {call->first, call->body};
+  for (unsigned i = 0; i < function_locals(call->function); i++) {
+    node_id local = call->locals[i];
+    if (local == call->body) return (struct user){first_of(graph, local), local};
+    if (local != NODE_NONE && local >= user.first) user.first = local + 1;
+  }
+  return user;
+}
+
+struct user claim_user(const struct graph *graph, const struct call_site *call, node_id user) {
+  if (call && (user == call->output || user == call->body)) return output_of(graph, call);
+  return (struct user){first_of(graph, user), user};
+}
+
+static bool uses(const struct graph *graph, const struct user *user, node_id of) {
+  for (node_id id = user->first > of ? user->first : of + 1; id <= user->last; id++) {
     const struct node *node = graph_node(graph, id);
     const node_id *inputs = graph_inputs(graph, node);
-    for (unsigned k = 0; k < node->count; k++)
+    for (unsigned k = 0; k < node->count && !node->backward; k++)
       if (inputs[k] == of) return true;
   }
   return false;
 }
 
-/* Whether a path leads from one node to another. */
-static bool leads_to(struct net *net, node_id from, node_id to) {
-  if (to <= from) return false;
-  bool *reached = ARENA_ARRAY(net->arena, bool, (size_t)(to - from) + 1);
-  reached[0] = true;
-  for (node_id id = from + 1; id <= to; id++) {
-    const struct node *node = graph_node(&net->graph, id);
-    const node_id *inputs = graph_inputs(&net->graph, node);
-    for (unsigned k = 0; k < node->count; k++)
-      if (inputs[k] >= from && reached[inputs[k] - from]) reached[id - from] = true;
+/* ---- who uses whom -------------------------------------------------------------------------- */
+
+/* The users of node i are at[first[i]] ... at[first[i + 1] - 1], in their order. */
+struct users {
+  size_t *first;
+  node_id *at;
+  size_t *seen; /* of each node: the last search that came by it */
+  size_t searches;
+  VEC(node_id) open;
+};
+
+static struct users *users_of(struct net *net) {
+  const struct graph *graph = &net->graph;
+  const size_t count = graph->nodes.count;
+  if (net->users) return net->users;
+  struct users *users = net->users = ARENA_NEW(net->arena, struct users);
+  size_t *first = users->first = ARENA_ARRAY(net->arena, size_t, count + 2);
+  users->seen = ARENA_ARRAY(net->arena, size_t, count + 1);
+  for (size_t i = 0; i < count; i++) {
+    const struct node *node = graph_node(graph, (node_id)i);
+    for (unsigned k = 0; k < node->count; k++) first[graph_inputs(graph, node)[k] + (size_t)2]++;
   }
-  return reached[to - from];
+  for (size_t i = 1; i <= count; i++) first[i + 1] += first[i];
+  users->at = ARENA_ARRAY(net->arena, node_id, first[count + 1] + 1);
+  for (size_t i = 0; i < count;
+       i++) { /* first[i + 1], where i's begin, moves on to where they end */
+    const struct node *node = graph_node(graph, (node_id)i);
+    for (unsigned k = 0; k < node->count; k++)
+      users->at[first[graph_inputs(graph, node)[k] + (size_t)1]++] = (node_id)i;
+  }
+  return users;
+}
+
+/* Whether a path leads from one node to another: depth first, the latest users first, and none that
+ * comes after the end of the path. */
+static bool leads_to(struct net *net, node_id from, node_id to) {
+  struct users *users = users_of(net);
+  const size_t search = ++users->searches;
+  users->open.count = 0;
+  *vec_push(net->arena, &users->open) = from;
+  while (users->open.count) {
+    node_id id = users->open.at[--users->open.count];
+    for (size_t i = users->first[id]; i < users->first[id + (size_t)1]; i++) {
+      node_id user = users->at[i];
+      if (user > to) break;
+      if (user == to) return true;
+      if (users->seen[user] == search) continue;
+      users->seen[user] = search;
+      *vec_push(net->arena, &users->open) = user;
+    }
+  }
+  return false;
 }
 
 /* In a claim for v, grad(u) needs u beyond v: else the claim would be judged by itself. */
@@ -322,6 +385,14 @@ static bool check_grad(struct reading *reading, const struct claim *claim, node_
   text_puts(&why, u == claim->of ? ": the claim is circular"
                                  : ": it does not lie between that and the output");
   return fail(net, claim->value, BP(BAD_CLAIM), text_string(&why));
+}
+
+/* The value of v is no claim for the value of v. */
+static const char *circular_value(struct net *net, node_id v) {
+  struct text why;
+  text_init(&why, net->arena, NULL, NULL);
+  text_printf(&why, "%s cannot tell the value of itself: the claim is circular", name_of(net, v));
+  return text_string(&why);
 }
 
 /* Looks through what a claim is made of: whether it names anything of the net, and whether it may
@@ -341,6 +412,8 @@ static bool check_parts(struct reading *reading, struct claim *claim) {
     if (reading->seen.at[id] == number) continue;
     reading->seen.at[id] = number;
     claim->formula = claim->formula || known;
+    if (known && claim->kind == CLAIM_VALUE && known->of == claim->of)
+      fine = fail(net, claim->value, BP(BAD_CLAIM), circular_value(net, claim->of));
     if (known && known->gradient && kinds[claim->kind].upward)
       fine = check_grad(reading, claim, known->of) && fine;
     const node_id *inputs = graph_inputs(graph, node);
@@ -423,7 +496,9 @@ static bool check_shape(struct reading *reading, const struct claim *claim) {
 /* A user's contribution needs a user. */
 static bool check_pair(struct reading *reading, tree_id key, const struct claim *claim) {
   struct net *net = reading->net;
-  if (claim->kind != CLAIM_CONTRIBUTION || net_uses(&net->graph, claim->by, claim->of)) return true;
+  if (claim->kind != CLAIM_CONTRIBUTION) return true;
+  const struct user user = claim_user(&net->graph, reading->block->call, claim->by);
+  if (uses(&net->graph, &user, claim->of)) return true;
   struct text why;
   text_init(&why, net->arena, NULL, NULL);
   text_printf(&why, "in '%s' the first is no input of the second", quote(net, key));
@@ -514,16 +589,23 @@ static void read_keep(struct reading *reading, tree_id list) {
        item = tree_next(&net->tree, item)) {
     node_id id =
         find_subject(reading, item, tree_text(&net->tree, item), tree_at(&net->tree, item)->size);
-    if (id != NODE_NONE) *vec_push(net->arena, &reading->block->points.keep) = id;
+    if (id == NODE_NONE) continue;
+    if (graph_node(&net->graph, id)->op)
+      fail(net, item, BP(WRONG_KIND), "keep is for start nodes: the others follow from them");
+    else
+      *vec_push(net->arena, &reading->block->points.keep) = id;
   }
 }
 
-enum { POINTS_MOST = 100000 };
+enum { POINTS_MOST = 1000000 }; /* as of the option --points */
 
 static void read_count(struct net *net, tree_id id, size_t *count) {
   double number = (double)*count;
   read_number(net, id, "points is a number of points, 0 or more", true, &number);
-  *count = number < POINTS_MOST ? (size_t)number : POINTS_MOST;
+  if (number <= POINTS_MOST)
+    *count = (size_t)number;
+  else
+    fail(net, id, BP(WRONG_KIND), "points is at most 1000000");
 }
 
 static void read_points(struct reading *reading, tree_id id) {

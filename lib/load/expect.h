@@ -69,11 +69,12 @@ void read_function_claims(struct net *net);
 /* A block without claims, with the defaults of all that it may say; it is not yet the net's. */
 struct claims *new_claims(struct net *net);
 
-/* Whether `user` is made of `of`: it, a part of its expression or of its calls has it as input. */
-bool net_uses(const struct graph *graph, node_id user, node_id of);
-
-/* Whether a node was made by the definition of another: it itself, a part, or inside its call. */
-bool net_belongs(const struct graph *graph, node_id id, node_id whole);
+/* The nodes that a user in a claim W/user is made of: itself, the parts of its expression and, but for
+ * `output` in a function's claims, what is inside its calls.  They stand together. */
+struct user {
+  node_id first, last;
+};
+struct user claim_user(const struct graph *graph, const struct call_site *call, node_id user);
 
 /* The shape of what is claimed. */
 struct dims claim_dims(const struct graph *graph, enum claim_kind kind, node_id of, node_id by);

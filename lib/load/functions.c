@@ -309,6 +309,9 @@ void read_functions(struct net *net, tree_id functions) {
 const char *function_name(const struct function *function) { return function->op.name; }
 tree_id function_expect(const struct function *function) { return function->expect; }
 unsigned function_inputs(const struct function *function) { return function->inputs; }
+unsigned function_locals(const struct function *function) {
+  return (unsigned)function->locals.count;
+}
 
 int64_t function_local(const struct function *function, const char *name, size_t size) {
   return map_find(&function->names, name, size);

@@ -21,10 +21,11 @@ void enter_expression(struct net *net, const char *name, size_t size, const stru
                       size_t count);
 
 /* What a function is called, where its own claims stand (TREE_NONE: it has none), and how many
- * inputs it has, which are the first of its locals. */
+ * inputs it has, which are the first of its locals, and locals in all. */
 const char *function_name(const struct function *function);
 tree_id function_expect(const struct function *function);
 unsigned function_inputs(const struct function *function);
+unsigned function_locals(const struct function *function);
 
 /* The index of an input or inner node among a call's locals, or MAP_NONE. */
 int64_t function_local(const struct function *function, const char *name, size_t size);

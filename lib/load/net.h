@@ -21,6 +21,7 @@ enum state { STATE_WAITING, STATE_BUILT, STATE_FAILED };
 struct function;
 struct rules;
 struct claims;
+struct users;
 
 /* A call of a function of the file. */
 struct call_site {
@@ -104,6 +105,7 @@ struct net {
   struct map function_names; /* name -> index into functions */
   VEC(struct call_site) calls_made;
   VEC(struct claims *) claims; /* blocks of `expect` */
+  struct users *users;         /* who uses each node; made when a claim first wants to know */
   struct map inner;            /* names inside calls, "h.s" -> node */
   struct map groups;           /* what calls within expressions are named after */
   struct rules *rules;         /* of ops, for grad(L, v); made when first wanted */
