@@ -184,7 +184,7 @@ static void note_zeros(struct judge *judge) {
 
 /* Puts a numerical difference beside each wrong gradient that is explained. */
 static void measure_wrong(struct judge *judge) {
-  for (size_t i = 0, wrong = 0; i < judge->judged.count && wrong < EXPLAINED_MOST; i++) {
+  for (size_t i = 0, wrong = 0; i < judge->judged.count && wrong < judge->explained; i++) {
     struct judgement *judgement = judge_judgement(judge, &judge->judged.at[i]);
     if (judgement->verdict != VERDICT_WRONG) continue;
     witness_claim(judge, &judge->judged.at[i], judgement);

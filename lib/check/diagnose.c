@@ -11,6 +11,8 @@ const struct diagnosis_kind diagnosis_kinds[] = {
 #undef DIAGNOSIS
     {NULL, NULL, NULL}};
 
+#define WORK_IN_ALL ((size_t)2000000000)
+
 /* ---- the evidence ---------------------------------------------------------------------------- */
 
 static void take_evidence(struct inquiry *inquiry, size_t point) {
@@ -237,6 +239,15 @@ static bool wants_diagnosis(struct judge *judge, const struct judged *judged) {
   return judgement->verdict == VERDICT_WRONG && !judgement->inherited_from;
 }
 
+/* How many claims it takes a few seconds to explain: each is looked at where it is worst and at other
+ * points, and the net has to be moved there, some ten times in all. */
+static size_t count_explained(const struct judge *judge) {
+  enum { NODE_WORK = 200, VALUE_WORK = 16, LEAST = 10, MOST = 1000 };
+  const struct plan *plan = &judge->result->plan;
+  size_t count = WORK_IN_ALL / (NODE_WORK * plan->node_count + VALUE_WORK * plan->values + 1);
+  return count < LEAST ? LEAST : count < MOST ? count : MOST;
+}
+
 /* What one of `waiting` claims may spend of what is left for all of them. */
 static size_t share_work(size_t left, size_t waiting) {
   size_t share = left / waiting;
@@ -244,11 +255,12 @@ static size_t share_work(size_t left, size_t waiting) {
 }
 
 void diagnose(struct judge *judge) {
-  size_t waiting = 0, done = 0, left = 2 * (size_t)WORK_MOST;
+  size_t waiting = 0, done = 0, left = WORK_IN_ALL;
+  judge->explained = count_explained(judge);
   find_inherited(judge);
   for (size_t i = 0; i < judge->judged.count; i++)
     waiting += wants_diagnosis(judge, &judge->judged.at[i]);
-  if (waiting > EXPLAINED_MOST) waiting = EXPLAINED_MOST;
+  if (waiting > judge->explained) waiting = judge->explained;
   for (size_t i = 0; i < judge->judged.count; i++) {
     struct judged *judged = &judge->judged.at[i];
     struct judgement *judgement = judge_judgement(judge, judged);

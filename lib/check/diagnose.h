@@ -24,11 +24,8 @@ struct diagnosis_kind {
 /* All kinds, in the order of the enum; then one with a NULL id. */
 extern const struct diagnosis_kind diagnosis_kinds[];
 
-/* So many wrong claims are explained, each of which may cost as much as the whole net; of the others a
- * note says that they are not. */
-enum { EXPLAINED_MOST = 1000 };
-
-/* Tells which wrong numbers follow from others, and gives every other wrong claim its diagnosis. */
+/* Tells which wrong numbers follow from others, and gives every other wrong claim its diagnosis:
+ * the first judge->explained of them, as each may cost as much as the whole net. */
 void diagnose(struct judge *judge);
 
 #endif

@@ -109,7 +109,7 @@ void find_inherited(struct judge *judge) {
   list_numbers(&numbers);
   if (!numbers.wrong.count) return;
   list_cuts(&numbers);
-  for (size_t i = 0; i < numbers.wrong.count && i < EXPLAINED_MOST; i++) {
+  for (size_t i = 0; i < numbers.wrong.count && i < judge->explained; i++) {
     struct inheritance inheritance = {&numbers, numbers.wrong.at[i]};
     judge_with_scratch(judge, find_inheritance, &inheritance);
   }

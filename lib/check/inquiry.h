@@ -11,7 +11,7 @@
 enum {
   EVIDENCE_MOST = 3,
   FINDINGS_MOST = 4,
-  WORK_MOST = 1000000000, /* for one claim */
+  WORK_MOST = 1000000000, /* for one claim; about the numbers computed */
   NODES_MOST = 5000,      /* of a region */
   AXES_PERMUTED = 5
 };

@@ -76,7 +76,8 @@ struct judge {
   struct arena *arena;
   struct arena scratch; /* see judge_with_scratch */
   const struct check_options *options;
-  size_t point; /* the number of the point at which the net is */
+  size_t explained; /* so many wrong claims are; of the others a note says that they are not */
+  size_t point;     /* the number of the point at which the net is */
   VEC(struct formulas *) formulas;
   VEC(struct group *) groups;
   VEC(struct judged) judged;
