@@ -168,6 +168,17 @@ static void test_random_points_keep_their_domain(void **state) {
     }
 }
 
+static void test_a_kink_that_is_kept_is_one_at_every_point(void **state) {
+  (void)state;
+  judge("bpgraph: 1\ninputs: {x: 0, t: 2}\nnodes: {h: relu(x), L: h * t}\n"
+        "expect:\n  points: {keep: [x]}\n  gradients: {x: t * (x >= 0)}\n");
+  assert_true(is_right("x"));
+  assert_non_null(claim("x")->note);
+  judge("bpgraph: 1\ninputs: {x: 0, t: 2}\nnodes: {h: relu(x), L: h * t}\n"
+        "expect:\n  points: {keep: [x]}\n  gradients: {x: 2 * t * (x >= 0)}\n");
+  assert_false(is_right("x"));
+}
+
 static void test_the_same_seed_gives_the_same_points(void **state) {
   (void)state;
   load("bpgraph: 1\ninputs: {x: [1, 2]}\nnodes: {L: sum(x)}\n");
@@ -258,6 +269,88 @@ static void test_a_rule_without_its_upstream_is_named(void **state) {
         "    backward: {z: s + z * s * (1 - s)}\n"
         "nodes: {h: swish(x), L: sum(h ** 2)}\n");
   assert_true(says("swish/z", "upstream-missing"));
+}
+
+static void test_a_rule_is_judged_whatever_comes_from_above(void **state) {
+  (void)state;
+  judge("bpgraph: 1\ninputs: {x: 3}\n"
+        "functions:\n"
+        "  square:\n    inputs: [a]\n    output: a ** 2\n    backward: {a: 2 * a}\n"
+        "nodes: {L: square(x)}\n"); /* in the net, 1 does at all points */
+  assert_true(says("square/a", "upstream-missing"));
+  judge("bpgraph: 1\ninputs: {x: 3}\n"
+        "functions:\n"
+        "  square:\n    inputs: [a]\n    output: a ** 2\n    backward: {a: upstream * a}\n"
+        "nodes: {h: square(x), L: x ** 2}\noutput: L\n"); /* and here nothing does */
+  assert_true(says("square/a", "factor"));
+}
+
+static void test_a_rule_is_judged_by_its_call_alone(void **state) {
+  (void)state;
+  const char *text = "bpgraph: 1\ninputs: {x: [1, 2]}\n"
+                     "functions:\n"
+                     "  half:\n    inputs: [a, b]\n    output: a * b / 2\n"
+                     "    backward: {a: upstream * b / 2, b: upstream * a}\n"
+                     "nodes: {h: 'half(%s)', L: sum(h)}\n";
+  static const char *const arguments[] = {"x, x", "x, x ** 2", "x ** 2, x"};
+  for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+    char net_text[400];
+    snprintf(net_text, sizeof net_text, text, arguments[i]);
+    judge(net_text);
+    assert_true(is_right("half/a"));
+    assert_true(says("half/b", "factor"));
+  }
+}
+
+static void test_a_rule_may_call_a_function_with_a_rule(void **state) {
+  (void)state;
+  judge("bpgraph: 1\ninputs: {x: 1.5}\n"
+        "functions:\n"
+        "  inner:\n    inputs: [a]\n    output: exp(a)\n    backward: {a: upstream * output}\n"
+        "  outer:\n    inputs: [a]\n    output: exp(a)\n    backward: {a: upstream * inner(a)}\n"
+        "nodes: {h: outer(x), L: h ** 2}\n"
+        "expect: {gradients: {x: -2 * h * h}}\n");
+  assert_true(is_right("outer/a"));
+  assert_true(says("x", "sign"));
+}
+
+static void test_gradients_inside_a_call_come_from_its_value(void **state) {
+  (void)state;
+  const char *text =
+      "bpgraph: 1\ninputs: {x: 1.5}\n"
+      "functions:\n"
+      "  f:\n    inputs: [a]\n    nodes: {s: sigmoid(a)}\n    output: a * s\n%s"
+      "    expect:\n"
+      "      gradients: {a: grad(output) * s + grad(s) * s * (1 - s)}\n"
+      "      contributions: {a/s: grad(s) * s * (1 - s), a/output: grad(output) * s}\n"
+      "nodes: {h: f(x), L: h ** 2 + h.s ** 3}\n";
+  static const char *const rules[] = {"", "    backward: {a: upstream * (s + a * s * (1 - s))}\n"};
+  for (size_t i = 0; i < 2; i++) {
+    char net_text[600];
+    snprintf(net_text, sizeof net_text, text, rules[i]);
+    judge(net_text);
+    assert_int_equal(check.claims.count, 3 + i);
+    assert_int_equal(check.passed, 3 + i);
+  }
+}
+
+/* A chain of sums, longer than what a diagnosis looks through. */
+static void test_the_body_of_a_function_may_be_long(void **state) {
+  (void)state;
+  enum { NODES = 6000 };
+  char *text = malloc(NODES * 40), *at = text;
+  assert_non_null(text);
+  at += sprintf(at, "bpgraph: 1\ninputs: {x: 1.5}\nfunctions:\n  f:\n    inputs: [a]\n    nodes:\n"
+                    "      s0: a * 3\n");
+  for (int i = 1; i < NODES; i++) at += sprintf(at, "      s%d: s%d + 1\n", i, i - 1);
+  sprintf(at,
+          "    output: s%d\n    backward: {a: 3 * upstream}\n"
+          "    expect: {gradients: {a: 3 * grad(output)}}\nnodes: {L: f(x) ** 2}\n",
+          NODES - 1);
+  judge(text);
+  free(text);
+  assert_int_equal(check.claims.count, 2);
+  assert_int_equal(check.passed, 2);
 }
 
 static void test_a_functions_claims_are_judged_at_every_call(void **state) {
@@ -457,6 +550,29 @@ static void test_points_that_are_too_few_leave_survivors(void **state) {
   assert_true(survivors >= 2); /* 2 * w, and x ** 2 for x */
 }
 
+/* ---- large nets ---------------------------------------------------------------------------- */
+
+static void test_of_very_many_wrong_claims_some_are_explained(void **state) {
+  (void)state;
+  enum { NODES = 1500 };
+  char *text = malloc(NODES * 120), *at = text;
+  assert_non_null(text);
+  at += sprintf(at, "bpgraph: 1\ninputs: {n0: 0.5}\nnodes:\n");
+  for (int i = 1; i <= NODES; i++) at += sprintf(at, "  n%d: n%d * 0.999 + 0.001\n", i, i - 1);
+  at += sprintf(at, "output: n%d\nexpect:\n  gradients:\n", NODES);
+  for (int i = 0; i < NODES; i++) at += sprintf(at, "    n%d: -0.999 * grad(n%d)\n", i, i + 1);
+  judge(text);
+  free(text);
+  assert_int_equal(check.failed, NODES);
+  size_t explained = 0;
+  for (size_t i = 0; i < NODES; i++) {
+    const struct judgement *judgement = &check.claims.at[i];
+    assert_true(judgement->diagnosis.count || judgement->note);
+    explained += judgement->diagnosis.count > 0;
+  }
+  assert_int_equal(explained, 1000);
+}
+
 /* ---- a pass without slips ------------------------------------------------------------------ */
 
 /* From each named node, the pass through its region alone is backprop's gradient. */
@@ -518,12 +634,18 @@ int main(void) {
       TEST(test_points_that_cannot_be_computed_are_drawn_again),
       TEST(test_random_points_keep_their_domain),
       TEST(test_the_same_seed_gives_the_same_points),
+      TEST(test_a_kink_that_is_kept_is_one_at_every_point),
       TEST(test_a_gradient_of_a_constant_is_an_error),
       TEST(test_gradients_want_an_upstream),
       TEST(test_a_formula_that_cannot_be_computed_is_an_error),
       TEST(test_every_kind_of_claim_is_judged),
       TEST(test_a_functions_own_rule_is_held_against_its_body),
       TEST(test_a_rule_without_its_upstream_is_named),
+      TEST(test_a_rule_is_judged_whatever_comes_from_above),
+      TEST(test_a_rule_is_judged_by_its_call_alone),
+      TEST(test_a_rule_may_call_a_function_with_a_rule),
+      TEST(test_gradients_inside_a_call_come_from_its_value),
+      TEST(test_the_body_of_a_function_may_be_long),
       TEST(test_a_functions_claims_are_judged_at_every_call),
       TEST(test_at_a_kink_both_sides_and_all_between_are_right),
       TEST(test_each_slip_is_named),
@@ -539,6 +661,7 @@ int main(void) {
       TEST(test_unknown_missing_and_double_names_are_errors),
       TEST(test_altered_formulas_are_noticed),
       TEST(test_points_that_are_too_few_leave_survivors),
+      TEST(test_of_very_many_wrong_claims_some_are_explained),
       TEST(test_a_pass_without_a_slip_is_backprop),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
