@@ -112,7 +112,11 @@ static bool check_count(struct graph *graph, const struct op *op, unsigned count
   if (op->attrs && count > op->most) {
     for (size_t i = 0; i < op_attr_count(op); i++)
       text_printf(&names, "%s%s=...", i ? ", " : "", op->attrs[i].name);
-    report_hint(graph->report, "attributes are given by name: %s", text_string(&names));
+    if (op->of_several)
+      report_hint(graph->report, "%s(a, b) is entry by entry; attributes are given by name: %s",
+                  op->of_several, text_string(&names));
+    else
+      report_hint(graph->report, "attributes are given by name: %s", text_string(&names));
     return false;
   }
   for (unsigned i = 0; i < OP_INPUTS && op->inputs[i]; i++)

@@ -258,8 +258,9 @@ struct op {
   const char *meaning, *formula;
   const char *inputs[OP_INPUTS]; /* names; a variadic op has one, for all */
   unsigned char least, most;     /* how many inputs; most may be OP_ANY */
-  unsigned char indices;         /* bit k: input k holds integers and has no gradient */
-  unsigned char labels;          /* bit k: the same, where its rank is below that of input 0 */
+  const char *of_several; /* what does the same with several inputs, entry by entry, or NULL */
+  unsigned char indices;  /* bit k: input k holds integers and has no gradient */
+  unsigned char labels;   /* bit k: the same, where its rank is below that of input 0 */
   const struct attr_spec *attrs; /* ends with a NULL name; or NULL */
   infer_fn *infer;
   forward_fn *forward;

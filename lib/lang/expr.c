@@ -419,7 +419,9 @@ static void hint_function(struct parser *p, size_t start, size_t size, size_t fr
     return;
   }
   if (left > 2 && operand[0] == '(' && operand[left - 1] == ')') operand++, left -= 2;
-  report_hint(p->report, "write %.*s(%.*s)", shown, name, (int)(left > 40 ? 40 : left), operand);
+  bool more = name[size + strspn(name + size, " (")] != ')';
+  report_hint(p->report, "write %.*s(%.*s%s)", shown, name, (int)(left > 40 ? 40 : left), operand,
+              more ? ", ..." : "");
 }
 
 static bool parse_member(struct parser *p, size_t from) {
