@@ -26,14 +26,6 @@ static void draw(bp_net *net, bp_result *result, const bp_picture_options *optio
   bp_picture_free(picture);
 }
 
-/* There need not be code: an op may have none, or the output no gradients. */
-static void generate(bp_result *result, bp_net *net, const char *language) {
-  const size_t before = bp_message_count(net);
-  size_t size = 0;
-  const char *code = bp_codegen(result, language, &size);
-  if (code ? strlen(code) != size : bp_message_count(net) == before) __builtin_trap();
-}
-
 static void evaluate(bp_net *net, const bp_evaluate_options *options) {
   bp_result *result = bp_evaluate(net, options);
   for (size_t i = 0; result && bp_format_name(i); i++) {
@@ -44,8 +36,6 @@ static void evaluate(bp_net *net, const bp_evaluate_options *options) {
     draw(net, result, &(bp_picture_options){.level = "ops", .show = "local,value,gradient"});
   if (result && bp_net_ok(net)) draw(net, result, &(bp_picture_options){.level = "names"});
   if (!result && bp_net_ok(net)) __builtin_trap(); /* no answer, and no reason why */
-  if (result && !options) generate(result, net, "c");
-  if (result && !options && bp_net_ok(net)) generate(result, net, "python");
   bp_result_free(result);
 }
 
@@ -93,6 +83,15 @@ static void derive(bp_net *net, const bp_derive_options *options) {
   bp_derivation_free(derivation);
 }
 
+/* There need not be code: an op may have none, or the output no gradients. */
+static void generate(bp_net *net, const char *language) {
+  bp_result *result = bp_evaluate(net, NULL);
+  size_t size = 0;
+  const char *code = result ? bp_codegen(result, language, &size) : NULL;
+  if (code ? strlen(code) != size : bp_net_ok(net)) __builtin_trap();
+  bp_result_free(result);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   const bp_load_options nowhere = {.data_root = "/nonexistent"};
@@ -103,6 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   check(net, &(bp_check_options){.points = &(size_t){2}, .mutants = true});
   if (bp_net_ok(net)) derive(net, NULL); /* it may have no gradient: an error */
   if (bp_net_ok(net)) export_all(net, bp_hessian(net, NULL)); /* it may have none: an error */
+  if (bp_net_ok(net)) generate(net, "c");
+  if (bp_net_ok(net)) generate(net, "python");
   for (size_t i = 0; i < bp_message_count(net); i++)
     if (!bp_message_print(net, i, i % 2)[0]) __builtin_trap();
   bp_message_summary(net);
