@@ -290,6 +290,9 @@ def check_outputs(folder):
     said = run(bpgraph, "codegen", net, "--lang", "c").stdout
     check(said and said == run(bpgraph, "codegen", net, "--format", "c").stdout, "--format is the same")
     check(run(bpgraph, "codegen", net, "--lang", "c", "-o", "-").stdout == said, "-o - with --lang")
+    piped = subprocess.run([bpgraph, "codegen", "-", "--lang", "python"], input=net.read_text(), text=True,
+                           capture_output=True).stdout
+    check("def net(x):" in piped, "standard input is a net called net", piped)
     done = run(bpgraph, "codegen", net, "--lang", "c", "-o", folder / "plain")
     check(not done.stdout and (folder / "plain").read_text() == said, "--lang for a name without ending")
     done = run(bpgraph, "codegen", net, "-o", folder / "a.c", "-o", folder / "a.py")

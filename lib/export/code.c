@@ -488,7 +488,7 @@ static const char *function_name(struct code *code) {
   for (char *at = stem; *at; at++)
     if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", *at)) *at = '_';
   const char *spelled = spell_name(code, stem);
-  if (!spelled[strspn(spelled, "_v")]) spelled = "net";
+  if (!spelled[strspn(spelled, "_v")] || *name == '<') spelled = "net"; /* <stdin> */
   if (*spelled >= '0' && *spelled <= '9') spelled = format_text(code, "net_%s", spelled);
   return code_name(code, spelled);
 }
