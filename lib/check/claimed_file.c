@@ -9,7 +9,7 @@ struct claimed_file {
   struct judge *judge;
   struct claims *block;
   struct mark mark; /* the option */
-  struct map seen;  /* name -> index into the block's claims */
+  struct map seen;  /* the names so far */
 };
 
 static const char prefix[] = "value."; /* values of nodes, as our own .npz files have them */
@@ -62,7 +62,7 @@ static bool take_array(void *user, const char *name, size_t size, struct mark ma
     return true;
   const struct shape *shape = shapes_add(&graph->shapes, &data->dims);
   double *numbers = ARENA_ARRAY(net->arena, double, shape->size + 1);
-  memcpy(numbers, data->at, shape->size * sizeof *numbers);
+  if (shape->size) memcpy(numbers, data->at, shape->size * sizeof *numbers);
   struct claim claim = {.kind = kind,
                         .of = of,
                         .by = NODE_NONE,

@@ -39,7 +39,8 @@ struct function {
   VEC(uint32_t) order;      /* of the nodes */
   VEC(struct rule_of) rules;
   struct syntax output;
-  tree_id expect; /* TREE_NONE: nothing is claimed */
+  tree_id expect;       /* TREE_NONE: nothing is claimed */
+  bool claims_matrices; /* there are Jacobians or Hessians among it */
   unsigned inputs;
   bool failed, open; /* open: a call of it is being lowered */
 };
@@ -251,6 +252,18 @@ static void copy_first(const struct call *call) {
   memcpy(call->y.at, call->x[0].at, call->y.shape->size * sizeof *call->y.at);
 }
 
+/* Whether an `expect`, a block or a list of them, has Jacobians or Hessians. */
+static bool claims_matrices(const struct tree *tree, tree_id expect) {
+  if (expect == TREE_NONE || tree_at(tree, expect)->kind == TREE_SCALAR) return false;
+  const bool list = tree_at(tree, expect)->kind == TREE_LIST;
+  for (tree_id item = tree_first(tree, expect); item != TREE_NONE; item = tree_next(tree, item)) {
+    if (list && claims_matrices(tree, item)) return true;
+    if (!list && (tree_is(tree, item, "jacobians") || tree_is(tree, item, "hessians"))) return true;
+    if (!list) item = tree_next(tree, item); /* the key's value */
+  }
+  return false;
+}
+
 static void read_function(struct net *net, tree_id key, tree_id body) {
   enum { INPUTS, NODES, OUTPUT, BACKWARD, EXPECT, DESCRIPTION, LABEL, KEYS };
   static const struct key keys[KEYS] = {
@@ -285,6 +298,7 @@ static void read_function(struct net *net, tree_id key, tree_id body) {
   function->expect = TREE_NONE;
   if (!read_keys(net, body, "a function", keys, KEYS, found)) return;
   function->expect = found[EXPECT];
+  function->claims_matrices = claims_matrices(&net->tree, found[EXPECT]);
   if (!add_inputs(net, function, found[INPUTS]) || !add_nodes(net, function, found[NODES])) return;
   bool fine = emit_nodes(net, function);
   fine = emit_local(net, function, found[OUTPUT], false, &function->output) && fine;
@@ -515,10 +529,12 @@ static node_id finish_with_rules(struct instance *instance, node_id body, const 
   return fine ? instance->output : NODE_NONE;
 }
 
-/* Whether the call gets a node of its own for an input: the author says nothing of its derivative, but
- * of others; or says something, and another input is the same node. */
+/* Whether the call gets a node of its own for an input, that the derivative by it is the call's alone:
+ * where the author gives rules for other inputs only, or claims whole Jacobians; or says anything of
+ * derivatives, and another input is the same node. */
 static bool wants_copy(const struct function *function, const node_id *inputs, unsigned input) {
   if (function->rules.count && !is_covered(function, input)) return true;
+  if (function->claims_matrices) return true;
   bool judged = function->rules.count || function->expect != TREE_NONE, same = false;
   for (unsigned i = 0; judged && i < function->inputs; i++)
     same = same || (i != input && inputs[i] == inputs[input]);
@@ -532,7 +548,7 @@ static node_id lower_body(struct instance *instance, const node_id *inputs,
   bool fine = true;
   for (unsigned i = 0; i < function->inputs; i++) {
     instance->values[i] = inputs[i];
-    if (wants_copy(function, inputs, i)) /* that its derivative is its alone */
+    if (wants_copy(function, inputs, i))
       instance->values[i] = graph_add(&net->graph, net->words.copy, NULL, 1, &inputs[i], name->mark,
                                       (struct mark){0, 0});
   }

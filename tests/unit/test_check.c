@@ -302,6 +302,17 @@ static void test_a_rule_is_judged_by_its_call_alone(void **state) {
   }
 }
 
+static void test_a_jacobian_inside_a_call_is_by_its_input_alone(void **state) {
+  (void)state;
+  judge("bpgraph: 1\ninputs: {x: [1, 2]}\n"
+        "functions:\n"
+        "  times:\n    inputs: [a, b]\n    output: a * b\n"
+        "    expect: [{jacobians: {output/a: diag(b)}}, {jacobians: {output/b: diag(a)}}]\n"
+        "nodes: {y: 'times(x, x)', z: 'times(x, y)', L: sum(z)}\n");
+  assert_int_equal(check.claims.count, 4);
+  assert_int_equal(check.passed, 4);
+}
+
 static void test_a_rule_may_call_a_function_with_a_rule(void **state) {
   (void)state;
   judge("bpgraph: 1\ninputs: {x: 1.5}\n"
@@ -643,6 +654,7 @@ int main(void) {
       TEST(test_a_rule_without_its_upstream_is_named),
       TEST(test_a_rule_is_judged_whatever_comes_from_above),
       TEST(test_a_rule_is_judged_by_its_call_alone),
+      TEST(test_a_jacobian_inside_a_call_is_by_its_input_alone),
       TEST(test_a_rule_may_call_a_function_with_a_rule),
       TEST(test_gradients_inside_a_call_come_from_its_value),
       TEST(test_the_body_of_a_function_may_be_long),
