@@ -100,23 +100,11 @@ static size_t size_of(const struct graph *graph, node_id id) {
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static double *scratch_for(struct arena *arena, const struct node *node, const struct call *call) {
-  if (!node->op->scratch) return NULL;
-  const struct shape **x = ARENA_ARRAY(arena, const struct shape *, node->count + 1);
-  for (unsigned k = 0; k < node->count; k++) x[k] = call->x[k].shape;
-  size_t size = node->op->scratch(node->attr, node->shape, node->count, x);
-  return ARENA_ARRAY(arena, double, size + 1);
-}
-
 static struct call make_call(struct back *back, node_id id) {
-  const struct node *node = graph_node(&back->result->net->graph, id);
-  struct operand *operands = ARENA_ARRAY(back->arena, struct operand, node->count + 1);
-  struct call call;
-  run_call(&back->result->run, id, &call, operands);
-  for (unsigned k = 0; k < node->count; k++) operands[k].bar = NULL;
+  struct call call = run_own_call(&back->result->run, back->arena, id);
+  struct operand *operands = (struct operand *)call.x;
+  for (unsigned k = 0; k < call.count; k++) operands[k].bar = NULL;
   call.y.bar = NULL;
-  call.scratch = scratch_for(back->arena, node, &call);
-  call.fault = ARENA_NEW(back->arena, struct fault);
   return call;
 }
 

@@ -51,7 +51,7 @@ struct contribution {
 /* A claim on its way to its judgement (check->claims.at[judgement]). */
 struct judged {
   const struct claim *claim;    /* NULL: a rule in a function's `backward` */
-  struct formulas *formulas;    /* NULL likewise */
+  struct formulas *formulas;    /* of a rule: without any, but with points */
   const struct call_site *call; /* of a function's own claim or rule */
   unsigned rule_input;          /* of a rule: the input of the function that it is for */
   size_t judgement;

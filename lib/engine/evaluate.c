@@ -281,22 +281,6 @@ static void add_kink(struct kinks *kinks, unsigned input, size_t index) {
   found->count++;
 }
 
-/* One node's call, with scratch, outside of the passes. */
-static struct call make_call(const struct result *result, node_id id) {
-  const struct node *node = graph_node(&result->net->graph, id);
-  struct operand *operands = ARENA_ARRAY(result->arena, struct operand, node->count + 1);
-  struct call call;
-  run_call(&result->run, id, &call, operands);
-  if (node->op->scratch) {
-    const struct shape **x = ARENA_ARRAY(result->arena, const struct shape *, node->count + 1);
-    for (unsigned k = 0; k < node->count; k++) x[k] = operands[k].shape;
-    size_t size = node->op->scratch(node->attr, node->shape, node->count, x);
-    call.scratch = ARENA_ARRAY(result->arena, double, size + 1);
-  }
-  call.fault = ARENA_NEW(result->arena, struct fault);
-  return call;
-}
-
 /* Which nodes depend on an input or parameter. */
 static bool *find_varying(const struct result *result) {
   const struct graph *graph = &result->net->graph;
@@ -319,7 +303,7 @@ void result_find_kinks(struct result *result, node_id first) {
     struct kink_list list = {.kinks = {add_kink}, .result = result, .node = (node_id)i};
     list.before = result->undefined.count;
     list.varies = varies;
-    struct call call = make_call(result, (node_id)i);
+    struct call call = run_own_call(&result->run, result->arena, (node_id)i);
     if (node->op->scratch) node->op->forward(&call); /* the scratch is forward's */
     node->op->kinks(&call, &list.kinks);
   }
@@ -496,7 +480,7 @@ static void copy_derivative(const struct result *result, node_id id, unsigned in
 }
 
 void result_edges(const struct result *result, node_id id, struct edges *edges) {
-  *edges = (struct edges){.node = id, .call = make_call(result, id)};
+  *edges = (struct edges){.node = id, .call = run_own_call(&result->run, result->arena, id)};
   if (edges->call.scratch)
     edges->y = ARENA_ARRAY(result->arena, double, edges->call.y.shape->size + 1);
 }

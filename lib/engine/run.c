@@ -36,6 +36,20 @@ void run_call(const struct run *run, node_id id, struct call *call, struct opera
   call->y = (struct operand){.at = value_at(run, id), .bar = bar_at(run, id), .shape = node->shape};
 }
 
+struct call run_own_call(const struct run *run, struct arena *arena, node_id id) {
+  const struct node *node = graph_node(run->plan->graph, id);
+  struct operand *operands = ARENA_ARRAY(arena, struct operand, node->count + 1);
+  struct call call;
+  run_call(run, id, &call, operands);
+  call.fault = ARENA_NEW(arena, struct fault);
+  if (!node->op->scratch) return call;
+  const struct shape **x = ARENA_ARRAY(arena, const struct shape *, node->count + 1);
+  for (unsigned k = 0; k < node->count; k++) x[k] = operands[k].shape;
+  size_t size = node->op->scratch(node->attr, node->shape, node->count, x);
+  call.scratch = ARENA_ARRAY(arena, double, size + 1);
+  return call;
+}
+
 static void bind_calls(struct run *run) {
   const struct plan *plan = run->plan;
   size_t operands = 0;

@@ -42,4 +42,8 @@ const double *run_bar(const struct run *run, node_id id);
  * scratch where the node runs on the tape. */
 void run_call(const struct run *run, node_id id, struct call *call, struct operand *operands);
 
+/* The same with operands, scratch and a fault of its own, to be called outside of the passes.  The
+ * scratch is empty: what `backward` wants to find there, `forward` has to leave first. */
+struct call run_own_call(const struct run *run, struct arena *arena, node_id id);
+
 #endif
