@@ -6,8 +6,10 @@
  * points.h), each with the true gradients in the place of grad(u), so that a slip is blamed where it
  * is.  So are the rules in a function's `backward`: at the file's point with what comes from above
  * there, at random points with random numbers.  A function's claims and rules are about a call by
- * itself, whatever else its inputs and inner nodes are used for.  Numbers are judged at the file's point; a wrong one that follows from another wrong number of
- * the author's is *inherited*. */
+ * itself, whatever else its inputs and inner nodes are used for.
+ *
+ * Numbers are judged at the file's point; a wrong one that follows from another wrong number of the
+ * author's is *inherited*. */
 #ifndef BPGRAPH_CHECK_CHECK_H
 #define BPGRAPH_CHECK_CHECK_H
 
