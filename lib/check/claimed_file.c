@@ -83,7 +83,22 @@ static void list_name(struct text *list, size_t *count, const char *comma, const
 }
 
 /* Every gradient that is wanted has to be there. */
-static bool find_missing(struct claimed_file *file, const char *path) {
+static bool is_parameter(const struct judge *judge, node_id id) {
+  return graph_node(&judge->net->graph, id)->role == ROLE_PARAMETER;
+}
+
+/* Whether a file without this gradient will not do.  Where nobody says whose gradients are wanted,
+ * those of the parameters are: programs that train have no others. */
+static bool is_demanded(const struct judge *judge, node_id id) {
+  const struct result *result = judge->result;
+  bool parameters = false;
+  for (size_t i = 0; i < result->wrt.count; i++)
+    parameters = parameters || is_parameter(judge, result->wrt.at[i]);
+  const bool said = judge->net->wrt_given || judge->options->evaluate.wrt;
+  return said || !parameters || is_parameter(judge, id);
+}
+
+static void find_missing(struct claimed_file *file, const char *path) {
   struct judge *judge = file->judge;
   struct text missing, given;
   size_t count = 0, others = 0;
@@ -91,13 +106,14 @@ static bool find_missing(struct claimed_file *file, const char *path) {
   text_init(&given, judge->arena, NULL, NULL);
   for (size_t i = 0; i < judge->result->wrt.count; i++) {
     const char *name = judge_name(judge, judge->result->wrt.at[i]);
+    if (!is_demanded(judge, judge->result->wrt.at[i])) continue;
     if (map_find(&file->seen, name, strlen(name)) != MAP_NONE)
       list_name(&given, &others, ",", name);
     else if (!result_why_no_gradient(judge->result, judge->result->wrt.at[i]))
       list_name(&missing, &count, ", ", name);
   }
   if (count > 10) text_printf(&missing, " and %zu more", count - 10);
-  if (!count) return true;
+  if (!count) return;
   struct text why;
   text_init(&why, judge->arena, NULL, NULL);
   text_printf(&why, "%s has no gradient of %s", path, text_string(&missing));
@@ -105,7 +121,6 @@ static bool find_missing(struct claimed_file *file, const char *path) {
   bool few = others > 0 && others <= 10;
   report_hint(judge->net->report, "--wrt says which gradients are wanted%s%s",
               few ? ": --wrt " : "", few ? text_string(&given) : "");
-  return false;
 }
 
 struct claims *judge_claimed_file(struct judge *judge, const char *path) {
@@ -119,6 +134,7 @@ struct claims *judge_claimed_file(struct judge *judge, const char *path) {
   /* The file is the user's own, wherever it lies. */
   struct data_request request = {
       .arena = net->arena, .report = net->report, .mark = file.mark, .root = "/", .path = path};
-  if (!data_read_each(&request, take_array, &file) || !find_missing(&file, path)) return NULL;
+  if (!data_read_each(&request, take_array, &file)) return NULL;
+  find_missing(&file, path); /* what is there is judged all the same */
   return file.block;
 }

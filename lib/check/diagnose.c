@@ -191,14 +191,18 @@ static void keep_findings(struct inquiry *inquiry) {
 }
 
 static void try_all(struct inquiry *inquiry) {
-  try_factor(inquiry);
+  /* One number is always another times a factor: everything else says more. */
+  const bool single = inquiry->judged->size == 1 && inquiry->points == 1;
+  if (!single) try_factor(inquiry);
   try_permutations(inquiry);
   try_sums(inquiry);
-  if (!inquiry->back) return;
-  try_users(inquiry);
-  try_paths(inquiry);
-  try_edges(inquiry);
-  try_nodes(inquiry);
+  if (inquiry->back) {
+    try_users(inquiry);
+    try_paths(inquiry);
+    try_edges(inquiry);
+    try_nodes(inquiry);
+  }
+  if (single) try_factor(inquiry);
 }
 
 /* A wrong claim, and what may be spent on it. */

@@ -1,4 +1,5 @@
 /* Slips at one op or one node: a local derivative, an upstream gradient, a sum. */
+#include <math.h>
 #include <string.h>
 
 #include "check/inquiry.h"
@@ -97,7 +98,15 @@ static void try_ones(struct inquiry *inquiry, size_t i, const double *none) {
                                       inquiry->what, inquiry_name(inquiry, id));
 }
 
-/* All but one slice of a node's gradient left out. */
+/* Whether what was made and the rest of the truth meet in some entry: whether anything was summed. */
+static bool adds_up(const struct inquiry *inquiry) {
+  const double *made = inquiry->made, *truth = inquiry->evidence[0].truth;
+  for (size_t i = 0; i < inquiry->judged->size; i++)
+    if (made[i] != 0 && fabs(truth[i] - made[i]) > 1e-9 * fabs(made[i])) return true;
+  return false;
+}
+
+/* All but one slice of a node's gradient left out, where the slices are summed. */
 static void try_slices(struct inquiry *inquiry, size_t i, const double *none) {
   enum { INDICES_MOST = 16 };
   node_id id = back_node(inquiry->back, i);
@@ -106,7 +115,8 @@ static void try_slices(struct inquiry *inquiry, size_t i, const double *none) {
     for (int64_t at = 0; at < shape->dim[axis] && at < INDICES_MOST && shape->dim[axis] > 1; at++) {
       struct slip slip = {.kind = ALTER_SLICE, .node = id, .axis = axis, .index = at};
       struct candidate *found = try_node(inquiry, slip, none);
-      if (!found) continue;
+      if (found && !adds_up(inquiry)) inquiry->candidates.count--;
+      if (!found || !adds_up(inquiry)) continue;
       found->id = DIAGNOSIS_SUM_MISSING;
       found->text = inquiry_format(
           inquiry, "%s has only index %d of axis %u of grad(%s): the sum over it is missing",

@@ -58,16 +58,16 @@ static bool scales(const double *flow, const double *bar, size_t size, double n)
   return size && (by || times);
 }
 
-static bool has_constant(const struct graph *graph, const struct node *node, double n) {
+static node_id find_constant(const struct graph *graph, const struct node *node, double n) {
   const node_id *inputs = graph_inputs(graph, node);
   for (unsigned k = 0; k < node->count; k++) {
     const struct node *input = graph_node(graph, inputs[k]);
     bool fixed = input->role == ROLE_CONSTANT || input->role == ROLE_LITERAL;
     if (fixed && input->shape->size == 1 &&
         (fabs(*input->value) == n || fabs(*input->value) * n == 1))
-      return true;
+      return inputs[k];
   }
-  return false;
+  return NODE_NONE;
 }
 
 /* Looks at the edge from the i-th node of the region to its input k. */
@@ -81,7 +81,7 @@ static struct count count_at(struct inquiry *inquiry, size_t i, unsigned k, doub
   struct count count = {id, COUNT_NONE};
   bool reduces = (double)x->size == n * (double)y->size;
   bool spreads = (double)y->size == n * (double)x->size;
-  bool constant = x == y && has_constant(graph, node, n);
+  bool constant = x == y && find_constant(graph, node, n) != NODE_NONE;
   /* An op that reduces several axes at once, a loss, may average over one of them. */
   for (unsigned axis = 0; axis < x->rank && y->size < x->size; axis++)
     if ((double)x->dim[axis] == n) count.kind = COUNT_AXIS;
@@ -132,11 +132,16 @@ static const char *count_text(struct inquiry *inquiry, const struct count *count
   static const char *const verbs[] = {[COUNT_MEAN] = "averages over",
                                       [COUNT_SUM] = "sums over",
                                       [COUNT_AXIS] = "brings together",
-                                      [COUNT_SPREAD] = "spreads it over",
-                                      [COUNT_CONSTANT] = "has a constant for its"};
-  return inquiry_format(inquiry, "%s %s %s entries",
-                        inquiry_name(inquiry, inquiry_owner(inquiry, count->node)),
-                        verbs[count->kind], inquiry_number(inquiry, n));
+                                      [COUNT_SPREAD] = "spreads it over"};
+  const char *who = inquiry_name(inquiry, inquiry_owner(inquiry, count->node));
+  const char *number = inquiry_number(inquiry, n);
+  if (count->kind != COUNT_CONSTANT)
+    return inquiry_format(inquiry, "%s %s %s entries", who, verbs[count->kind], number);
+  const struct graph *graph = inquiry_graph(inquiry);
+  node_id constant = find_constant(graph, graph_node(graph, count->node), n);
+  bool named = graph_node(graph, constant)->name != NULL;
+  return inquiry_format(inquiry, "%s has the constant %s%s%s in it", who,
+                        named ? inquiry_name(inquiry, constant) : "", named ? " = " : "", number);
 }
 
 /* A factor that is a count, or one over it: names what counts.  2 may be anything, and is named as a

@@ -143,6 +143,10 @@ void print_judgement(const struct judgement *said, const char *indent, struct te
     start_detail(indent, "inherited", out);
     text_printf(out, "from the claim for %s, which is wrong\n", said->inherited_from);
   }
+  if (!said->diagnosis.count && !said->inherited_from) {
+    start_detail(indent, "diagnosis", out);
+    text_puts(out, "none of the slips that are known makes this claim\n");
+  }
   for (size_t i = 0; i < said->diagnosis.count; i++) {
     const struct finding *finding = &said->diagnosis.at[i];
     start_detail(indent, i ? "or" : "diagnosis", out);

@@ -527,6 +527,13 @@ static void test_a_result_of_ours_is_such_a_file(void **state) {
   assert_int_equal(check.passed, 2);
 }
 
+static void test_without_wrt_the_parameters_gradients_are_demanded(void **state) {
+  (void)state;
+  assert_true(check_file("{\"w\": 30}"));
+  assert_false(check_file("{\"x\": [18, 36]}"));
+  assert_true(is_right("x")); /* what is there is judged all the same */
+}
+
 static void test_unknown_missing_and_double_names_are_errors(void **state) {
   (void)state;
   assert_false(check_file("{\"x\": [18], \"q\": 1, \"q\": 2}"));
@@ -670,6 +677,7 @@ int main(void) {
       TEST(test_numbers_that_follow_from_wrong_numbers_are_inherited),
       TEST(test_a_file_of_gradients_is_judged),
       TEST(test_a_result_of_ours_is_such_a_file),
+      TEST(test_without_wrt_the_parameters_gradients_are_demanded),
       TEST(test_unknown_missing_and_double_names_are_errors),
       TEST(test_altered_formulas_are_noticed),
       TEST(test_points_that_are_too_few_leave_survivors),
