@@ -118,3 +118,21 @@ bool is_same_file(const char *a, const char *b) {
   return !stat(a, &one) && !stat(b, &other) && one.st_dev == other.st_dev &&
          one.st_ino == other.st_ino && S_ISREG(one.st_mode);
 }
+
+/* About the folder that a path is in. */
+static bool look_at_folder(const char *path, size_t size, struct stat *about) {
+  char *folder = size ? strndup(path, size) : strdup(".");
+  bool there = folder && !stat(folder, about);
+  free(folder);
+  return there;
+}
+
+bool is_same_place(const char *a, const char *b) {
+  const char *slash = strrchr(a, '/'), *other_slash = strrchr(b, '/');
+  size_t folder = slash ? (size_t)(slash + 1 - a) : 0;
+  size_t other_folder = other_slash ? (size_t)(other_slash + 1 - b) : 0;
+  struct stat one, other;
+  return !strcmp(a + folder, b + other_folder) && strcmp(a, "-") && strcmp(b, "-") &&
+         look_at_folder(a, folder, &one) && look_at_folder(b, other_folder, &other) &&
+         one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}

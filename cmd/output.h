@@ -25,4 +25,7 @@ bool output_close(struct output *output, bool keep);
 /* Whether two paths are the same existing file. */
 bool is_same_file(const char *a, const char *b);
 
+/* Whether two paths are the same name in the same folder, be it there or not. */
+bool is_same_place(const char *a, const char *b);
+
 #endif

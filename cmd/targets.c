@@ -67,9 +67,9 @@ static enum status fail_target(const struct command *command, const struct forma
                     list, formats[formats[1].name != NULL].name, text);
 }
 
-/* Whether two outputs would be written over each other. */
+/* Whether two outputs would be written over each other, be they there already or not. */
 static bool is_same_target(const char *a, const char *b) {
-  return !strcmp(a, b) || is_same_file(a, b);
+  return !strcmp(a, b) || is_same_file(a, b) || is_same_place(a, b);
 }
 
 static enum status check_target(const struct targets *targets, const struct command *command,

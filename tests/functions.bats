@@ -74,6 +74,35 @@ value() { "$BPGRAPH" eval net.yaml --all --format json | jq -c ".nodes[\"$1\"].v
   [[ $output == *BP108* ]]
 }
 
+# doubling COUNT: so many functions, each of which calls the one before it twice.
+doubling() {
+  echo 'bpgraph: 1'
+  echo 'functions:'
+  echo '  f0: {inputs: [x], output: sin(x)}'
+  for i in $(seq $(($1 - 1))); do
+    echo "  f$i: {inputs: [x], output: f$((i - 1))(x) + f$((i - 1))(x)}"
+  done
+  printf '%s\n' 'inputs: {x: 2}' 'nodes:' "  h: f$(($1 - 1))(x)"
+}
+
+@test "calls may be 64 levels deep, no deeper" {
+  doubling 66 | sed 's/ + f[0-9]*(x)//; s/h: f65/h: f63/' >net.yaml
+  [ "$(value h)" = "$(printf '%s\n' 'bpgraph: 1' 'inputs: {x: 2}' 'nodes: {h: sin(x)}' |
+    "$BPGRAPH" eval --format json - | jq .output.value)" ]
+  doubling 66 | sed 's/ + f[0-9]*(x)//' >net.yaml
+  run "$BPGRAPH" eval net.yaml
+  [ "$status" -eq 2 ]
+  [[ $output == *'functions call one another more than 64 levels deep [BP408]'* ]]
+}
+
+@test "calls that grow without measure are one error" {
+  doubling 40 >net.yaml
+  run timeout 30 "$BPGRAPH" eval net.yaml
+  [ "$status" -eq 2 ]
+  [[ $output == *'the functions are called more than 1000000 times'*BP409* ]]
+  [[ ${lines[-1]} == '1 error' ]]
+}
+
 @test "a rule of the wrong shape is an error at the rule" {
   printf '%s\n' 'bpgraph: 1' 'inputs: {x: [1, 2]}' 'functions:' \
     '  f: {inputs: [a], output: 2 * a, backward: {a: sum(upstream)}}' 'nodes: {h: sum(f(x))}' >net.yaml

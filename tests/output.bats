@@ -86,6 +86,21 @@ make_large() {
   [ -p out/pipe ]
 }
 
+@test "two outputs in one place are refused, be there a file or not" {
+  for other in one.json ./one.json out/../one.json; do
+    run -2 bpgraph eval net.yaml -o one.json -o "json:$other"
+    [[ $output == *"-o json:$other: another output goes there already"* ]]
+    [ ! -e one.json ]
+  done
+  run -0 bpgraph eval net.yaml -o one.json -o out/one.json
+  cmp one.json out/one.json
+}
+
+@test "a format with two endings is listed once" {
+  run -2 bpgraph derive net.yaml -o toml:net.toml
+  [[ $output == *"unknown format 'toml': it is yaml"$'\n'* ]]
+}
+
 @test "an output that is an input is refused" {
   before=$(cat net.yaml)
   run -2 bpgraph eval net.yaml -o text:net.yaml

@@ -431,6 +431,8 @@ PY
   fails_to_draw 'no whole svg'
   fake_dot <<<'cat'
   fails_to_draw 'no whole svg'
+  fake_dot <<<'cat >/dev/null; yes bad 2>&1 | head -c 2000000 >&2; echo "Error: no luck" >&2; exit 7'
+  fails_to_draw 'status 7'
 }
 
 @test "a dot that never reads while much is to be read" {

@@ -221,16 +221,14 @@ static int finish(struct child *child) {
 /* The first line in which the program says what is wrong; with -v it says much else. */
 static const char *find_complaint(struct child *child) {
   static const char *const signs[] = {"rror", "Format:", "There is no", "emory"};
-  const char *line = text_string(&child->complaints.text);
-  while (*line) {
-    size_t size = strcspn(line, "\n");
-    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
-      const char *found = strstr(line, signs[i]);
-      if (found && found < line + size) return report_quote(child->report, line, size);
-    }
-    line += size + (line[size] == '\n');
+  const char *text = text_string(&child->complaints.text), *first = NULL;
+  for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+    const char *found = strstr(text, signs[i]);
+    if (found && (!first || found < first)) first = found;
   }
-  return NULL;
+  if (!first) return NULL;
+  while (first > text && first[-1] != '\n') first--;
+  return report_quote(child->report, first, strcspn(first, "\n"));
 }
 
 static bool begins(const struct text *text, const char *with, size_t size) {

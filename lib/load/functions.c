@@ -602,6 +602,15 @@ static node_id *bind_inputs(struct net *net, struct scope *scope, const struct f
   return fine ? inputs : NULL;
 }
 
+/* Functions that call others twice grow without measure: that is said once. */
+static bool may_grow(struct net *net, const struct expr_item *name) {
+  if (net->calls > CALLS_IN_ALL) return false;
+  if (net->graph.nodes.count > CALLED_NODES_MOST) net->calls = CALLS_IN_ALL;
+  if (++net->calls <= CALLS_IN_ALL) return true;
+  report_add(net->report, name->mark, BP(TOO_MANY_CALLS), CALLS_IN_ALL, CALLED_NODES_MOST);
+  return false;
+}
+
 static bool may_call(struct net *net, const struct function *function,
                      const struct expr_item *name) {
   if (function->failed) return false; /* reported where it is defined */
@@ -612,12 +621,11 @@ static bool may_call(struct net *net, const struct function *function,
     report_add(net->report, name->mark, BP(CYCLE), function->op.name, text_string(&chain));
     return false;
   }
-  if (net->calls_open == CALLS_MOST || net->graph.nodes.count > CALLED_NODES_MOST ||
-      ++net->calls > CALLS_IN_ALL) {
-    report_add(net->report, name->mark, BP(TOO_NESTED), CALLS_MOST);
+  if (net->calls_open == CALLS_MOST) {
+    report_add(net->report, name->mark, BP(CALLS_NESTED), CALLS_MOST);
     return false;
   }
-  return true;
+  return may_grow(net, name);
 }
 
 static enum outcome call_function(struct net *net, struct scope *scope, struct function *function,
