@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "check/judge.h"
+#include "load/functions.h"
 
 static const char *const kind_names[CLAIM_KINDS] = {[CLAIM_VALUE] = "value",
                                                     [CLAIM_GRADIENT] = "gradient",
@@ -82,9 +83,42 @@ static bool check_gradient(struct judge *judge, node_id of, struct mark mark) {
   return !why;
 }
 
+/* The call whose function has rules of its own and hands nothing to this node in it; or NULL. */
+static const struct call_site *find_bypass(struct judge *judge, node_id id) {
+  const struct net *net = judge->net;
+  const double *at;
+  unsigned input;
+  struct mark mark;
+  if (result_gradient(judge->result, id, &at) != GRADIENT_ZERO) return NULL;
+  for (size_t i = 0; i < net->calls_made.count; i++) {
+    const struct call_site *call = &net->calls_made.at[i];
+    if (call->first <= id && id < call->end && id != call->output &&
+        function_rule(net, call->function, 0, &input, &mark))
+      return call;
+  }
+  return NULL;
+}
+
+/* Its gradient is 0 by the author's own rules, which says nothing about the claim. */
+static bool report_bypass(struct judge *judge, const struct claim *claim,
+                          const struct call_site *call) {
+  const char *name = function_name(call->function);
+  struct text why;
+  text_init(&why, judge->arena, NULL, NULL);
+  text_printf(&why, "the function %s has a backward of its own, which goes past it", name);
+  report_add(judge->net->report, claim->mark, BP(NO_GRADIENT), judge_name(judge, claim->of),
+             text_string(&why));
+  report_hint(judge->net->report, "claim it in the expect of %s, where the body is judged", name);
+  return false;
+}
+
 /* Whether there is anything to judge the claim by. */
-static bool check_subject(struct judge *judge, const struct claim *claim) {
-  return !judge_needs_gradient(claim->kind) || check_gradient(judge, claim->of, claim->mark);
+static bool check_subject(struct judge *judge, const struct claim *claim,
+                          const struct call_site *inside) {
+  if (!judge_needs_gradient(claim->kind)) return true;
+  if (!check_gradient(judge, claim->of, claim->mark)) return false;
+  const struct call_site *call = inside ? NULL : find_bypass(judge, claim->of);
+  return !call || report_bypass(judge, claim, call);
 }
 
 /* Whether every grad(u) of a block's formulas is there. */
@@ -234,7 +268,7 @@ static void set_tolerances(struct judged *judged) {
 
 static void add_claim(struct judge *judge, struct formulas *formulas, const struct claim *claim) {
   const struct claims *claims = formulas->claims;
-  if (!check_subject(judge, claim)) return;
+  if (!check_subject(judge, claim, claims->call)) return;
   struct judged judged = {.claim = claim,
                           .formulas = formulas,
                           .call = claims->call,
