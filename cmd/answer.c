@@ -4,12 +4,12 @@ static enum status answer(const struct command *command, const struct arguments 
                           const struct answering *answering, const struct targets *targets) {
   bp_net *net = load_net(arguments->operands.at[0], arguments);
   if (!net) return fail_system("out of memory");
-  enum status refused = targets_spare(targets, command, net);
-  void *made = refused ? NULL : answering->make(net, arguments, targets);
+  void *made = answering->make(net, arguments, targets);
+  enum status refused = targets_spare(targets, command, net); /* options read files, too */
   print_messages(net, 0, arguments->color);
   enum status status = net_status(net, arguments);
   if (refused > status) status = refused;
-  if (made) {
+  if (made && !refused) {
     enum status written = targets_write(targets, answering->produce, made);
     if (written > status) status = written;
   }

@@ -114,6 +114,7 @@ struct checking {
   bp_check **checks;
   size_t count;
   enum status worst;
+  bool refused; /* an output is a file that a net reads: nothing is written */
 };
 
 static void worsen(struct checking *checking, enum status status) {
@@ -130,10 +131,11 @@ static bool check_net(struct checking *checking, const char *path) {
   bp_net *net = load_net(path, checking->arguments);
   bp_check *check = NULL;
   if (net) {
-    worsen(checking, targets_spare(checking->targets, checking->command, net));
     checking->progress.about = path;
     check = bp_check_net(net, &checking->options);
     progress_clear(&checking->progress);
+    checking->refused = targets_spare(checking->targets, checking->command, net) != STATUS_FINE;
+    if (checking->refused) worsen(checking, STATUS_CANNOT);
     print_messages(net, 0, checking->arguments->color);
     worsen(checking, net_status(net, checking->arguments));
   }
@@ -144,7 +146,7 @@ static bool check_net(struct checking *checking, const char *path) {
   }
   checking->checks[checking->count++] = check;
   worsen(checking, verdict_status(check, checking->arguments->strict));
-  return true;
+  return !checking->refused;
 }
 
 static bool export(const void *context, const char *format, bp_write *write, void *user) {
@@ -161,7 +163,7 @@ static enum status check_nets(struct checking *checking, const struct list *nets
   checking->options.user = &checking->progress;
   for (size_t i = 0; i < nets->count && check_net(checking, nets->at[i]); i++)
     ;
-  worsen(checking, targets_write(checking->targets, export, checking));
+  if (!checking->refused) worsen(checking, targets_write(checking->targets, export, checking));
   for (size_t i = 0; i < checking->count; i++) bp_check_free(checking->checks[i]);
   free(checking->checks);
   return checking->worst;

@@ -78,9 +78,9 @@ static enum status generate(const struct command *command, const struct argument
   if (!net) return fail_system("out of memory");
   bp_evaluate_options options = {
       .of = arguments->of, .upstream = arguments->upstream, .wrt = arguments->wrt};
+  bp_result *result = bp_evaluate(net, &options);
   enum status refused = targets_spare(targets, command, net);
-  bp_result *result = refused ? NULL : bp_evaluate(net, &options);
-  enum status written = result ? write_all(targets, net, result) : STATUS_FINE;
+  enum status written = result && !refused ? write_all(targets, net, result) : STATUS_FINE;
   print_messages(net, 0, arguments->color);
   enum status status = net_status(net, arguments);
   if (refused > status) status = refused;

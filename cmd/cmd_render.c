@@ -104,9 +104,9 @@ static enum status render(const struct command *command, const struct arguments 
                                     .wrt = arguments->wrt,
                                     .all = true,
                                     .no_gradients = arguments->no_gradients};
+  bp_result *result = bp_evaluate(net, &evaluation);
   enum status worst = targets_spare(targets, command, net);
-  bp_result *result = worst ? NULL : bp_evaluate(net, &evaluation);
-  if (result) worst = draw_all(result, targets, arguments, options);
+  if (result && !worst) worst = draw_all(result, targets, arguments, options);
   print_messages(net, 0, arguments->color);
   enum status status = net_status(net, arguments);
   bp_result_free(result);

@@ -27,7 +27,8 @@ enum status targets_read(struct targets *targets, const struct command *command,
                          const struct arguments *arguments, const struct format *formats);
 void targets_free(struct targets *targets);
 
-/* Fails where an output is a file that the net is read from. */
+/* Fails where an output is a file that the net is read from; to be asked when all options are read,
+ * since their values may be files. */
 enum status targets_spare(const struct targets *targets, const struct command *command,
                           const bp_net *net);
 

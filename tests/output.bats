@@ -119,6 +119,26 @@ make_large() {
   [ "$(cat data.json)" = '[1, 2]' ]
 }
 
+@test "an output that an option reads is refused, whatever the option" {
+  printf 'bpgraph: 1\ninputs: {x: [3, 4]}\nnodes: {y: x * x, f: sum(y)}\n' >two.yaml
+  printf 'bpgraph: 1\ninputs: {x: {file: data.json}}\nnodes: {f: sum(x)}\n' >reads.yaml
+  while read -r words; do
+    echo '[1, 2]' >data.json
+    # shellcheck disable=SC2086
+    run -2 bpgraph $words
+    [[ $output == *'the net reads this file'* ]]
+    [ "$(cat data.json)" = '[1, 2]' ]
+  done <<'RUNS'
+eval two.yaml --of y --upstream @data.json -o data.json
+check two.yaml --of y --upstream @data.json -o data.json
+check net.yaml reads.yaml two.yaml -o data.json
+render two.yaml --of y --upstream @data.json -o dot:data.json
+codegen two.yaml --of y --upstream @data.json -o c:data.json
+derive two.yaml --forward x=@data.json -o yaml:data.json
+hessian two.yaml --wrt x --times @data.json -o data.json
+RUNS
+}
+
 @test "an invalid net leaves the files alone" {
   echo old >out/a.json
   echo 'bpgraph: 1' >invalid.yaml
