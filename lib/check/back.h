@@ -3,8 +3,8 @@
  * that slip.
  *
  * The pass is over one *region* (struct region): the nodes on paths from `target` to `top`, and to
- * the `cuts`, where the way up ends because the gradient there is given.  It reads the values of a result's run at
- * whatever point that is, and writes nothing but its own numbers. */
+ * the `cuts`, where the way up ends because the gradient there is given.  It reads the values of a
+ * result's run at whatever point that is, and writes nothing but its own numbers. */
 #ifndef BPGRAPH_CHECK_BACK_H
 #define BPGRAPH_CHECK_BACK_H
 

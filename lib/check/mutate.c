@@ -248,11 +248,10 @@ static void mutate_block(struct judge *judge, struct formulas *formulas) {
   mutation.graph = (struct graph *)&formulas->claims->graph;
   report_init(&mutation.silent, judge->arena);
   memcpy(&mutation.silent.sources, &judge->net->report->sources, sizeof mutation.silent.sources);
-  for (size_t i = 0; i < judge->judged.count; i++) {
+  for (size_t i = formulas->first; i < formulas->end; i++) {
     const struct judged *judged = &judge->judged.at[i];
     const struct judgement *judgement = &judge->check->claims.at[judged->judgement];
-    if (judged->formulas == formulas && judged->claim && judged->claim->formula &&
-        judgement->verdict == VERDICT_RIGHT)
+    if (judged->claim && judged->claim->formula && judgement->verdict == VERDICT_RIGHT)
       alter_claim(&mutation, i);
   }
   if (!mutation.altered.count || !replan(&mutation)) return;
