@@ -23,6 +23,12 @@ struct mutation {
   bool looked; /* some farther point was looked at */
 };
 
+/* Of all blocks that have some, so that the net is moved once for those of a group. */
+struct mutations {
+  struct judge *judge;
+  VEC(struct mutation *) at;
+};
+
 /* ---- altering -------------------------------------------------------------------------------- */
 
 static const char *text_of(struct mutation *mutation, node_id id) {
@@ -196,18 +202,39 @@ static void judge_here(struct mutation *mutation, const char *killer) {
   }
 }
 
-static void judge_at_points(struct mutation *mutation) {
-  struct formulas *formulas = mutation->formulas;
-  const struct points *points = formulas->group->points;
-  for (size_t number = 0; number <= points->count; number++) {
-    size_t attempt = number ? formulas->group->attempts[number] : 0;
-    if (attempt != NO_POINT && judge_move(mutation->judge, points, number, attempt))
-      judge_here(mutation, NULL);
+static bool any_survives(const struct mutation *mutation) {
+  for (size_t i = 0; i < mutation->altered.count; i++)
+    if (mutation->altered.at[i].survives) return true;
+  return false;
+}
+
+/* Judges the blocks of a group where the net is. */
+static void judge_blocks(struct mutations *mutations, const struct group *group,
+                         const char *killer) {
+  for (size_t i = 0; i < mutations->at.count; i++) {
+    struct mutation *mutation = mutations->at.at[i];
+    if (mutation->formulas->group == group && any_survives(mutation)) judge_here(mutation, killer);
   }
 }
 
+static void judge_at_points(struct mutations *mutations, const struct group *group) {
+  for (size_t number = 0; number <= group->points->count; number++) {
+    size_t attempt = number ? group->attempts[number] : 0;
+    if (attempt != NO_POINT && judge_move(mutations->judge, group->points, number, attempt))
+      judge_blocks(mutations, group, NULL);
+  }
+}
+
+/* Whether there is anything left to judge in a group. */
+static bool group_survives(const struct mutations *mutations, const struct group *group) {
+  for (size_t i = 0; i < mutations->at.count; i++)
+    if (mutations->at.at[i]->formulas->group == group && any_survives(mutations->at.at[i]))
+      return true;
+  return false;
+}
+
 /* Looks for what would tell the survivors apart: more points, farther away, or freer ones. */
-static void find_killers(struct mutation *mutation) {
+static void find_killers(struct mutations *mutations, const struct group *group) {
   static const struct {
     double spread;
     bool free;
@@ -217,19 +244,14 @@ static void find_killers(struct mutation *mutation) {
                  {8, false, "points: {count: 24, spread: 8}"},
                  {0.5, true, "points without keep"}};
   for (size_t i = 0; i < sizeof farther / sizeof *farther; i++) {
-    struct points points = mutation->formulas->claims->points;
+    struct points points = *group->points;
     if (farther[i].free && !points.keep.count) continue;
     points.spread = farther[i].spread;
     if (farther[i].free) points.keep.count = 0;
     for (size_t number = 1; number <= 24; number++)
-      if (judge_move(mutation->judge, &points, number, 0)) judge_here(mutation, farther[i].text);
+      if (judge_move(mutations->judge, &points, number, 0))
+        judge_blocks(mutations, group, farther[i].text);
   }
-}
-
-static bool any_survives(const struct mutation *mutation) {
-  for (size_t i = 0; i < mutation->altered.count; i++)
-    if (mutation->altered.at[i].survives) return true;
-  return false;
 }
 
 static bool replan(struct mutation *mutation) {
@@ -243,24 +265,30 @@ static bool replan(struct mutation *mutation) {
   return true;
 }
 
-static void mutate_block(struct judge *judge, struct formulas *formulas) {
-  struct mutation mutation = {.judge = judge, .formulas = formulas};
-  mutation.graph = (struct graph *)&formulas->claims->graph;
-  report_init(&mutation.silent, judge->arena);
-  memcpy(&mutation.silent.sources, &judge->net->report->sources, sizeof mutation.silent.sources);
+/* Alters the formulas of a block that were found right. */
+static void alter_block(struct mutations *mutations, struct formulas *formulas) {
+  struct judge *judge = mutations->judge;
+  struct mutation *mutation = ARENA_NEW(judge->arena, struct mutation);
+  *mutation = (struct mutation){.judge = judge, .formulas = formulas};
+  mutation->graph = (struct graph *)&formulas->claims->graph;
+  report_init(&mutation->silent, judge->arena);
+  memcpy(&mutation->silent.sources, &judge->net->report->sources, sizeof mutation->silent.sources);
   for (size_t i = formulas->first; i < formulas->end; i++) {
     const struct judged *judged = &judge->judged.at[i];
-    const struct judgement *judgement = &judge->check->claims.at[judged->judgement];
-    if (judged->claim && judged->claim->formula && judgement->verdict == VERDICT_RIGHT)
-      alter_claim(&mutation, i);
+    if (judged->claim && judged->claim->formula &&
+        judge_judgement(judge, judged)->verdict == VERDICT_RIGHT)
+      alter_claim(mutation, i);
   }
-  if (!mutation.altered.count || !replan(&mutation)) return;
-  judge_at_points(&mutation);
-  if (any_survives(&mutation)) find_killers(&mutation);
-  for (size_t i = 0; i < mutation.altered.count; i++) {
-    const struct altered *altered = &mutation.altered.at[i];
+  if (mutation->altered.count && replan(mutation))
+    *vec_push(judge->arena, &mutations->at) = mutation;
+}
+
+static void take_mutants(const struct mutation *mutation) {
+  struct judge *judge = mutation->judge;
+  for (size_t i = 0; i < mutation->altered.count; i++) {
+    const struct altered *altered = &mutation->altered.at[i];
     /* What no point tells apart is the same formula: the transpose of diag(p), the square of 1. */
-    if (altered->survives && !altered->killer && mutation.looked) continue;
+    if (altered->survives && !altered->killer && mutation->looked) continue;
     *vec_push(judge->arena, &judge->check->mutants) =
         (struct mutant){judge->judged.at[altered->judged].judgement, altered->text,
                         altered->survives, altered->killer};
@@ -268,7 +296,15 @@ static void mutate_block(struct judge *judge, struct formulas *formulas) {
 }
 
 void mutate_claims(struct judge *judge) {
+  struct mutations mutations = {.judge = judge};
   for (size_t i = 0; i < judge->formulas.count; i++)
-    if (judge->formulas.at[i]->ready) mutate_block(judge, judge->formulas.at[i]);
+    if (judge->formulas.at[i]->ready) alter_block(&mutations, judge->formulas.at[i]);
+  for (size_t i = 0; i < judge->groups.count; i++) {
+    if (!group_survives(&mutations, judge->groups.at[i])) continue;
+    judge_at_points(&mutations, judge->groups.at[i]);
+    if (group_survives(&mutations, judge->groups.at[i]))
+      find_killers(&mutations, judge->groups.at[i]);
+  }
+  for (size_t i = 0; i < mutations.at.count; i++) take_mutants(mutations.at.at[i]);
   judge_move(judge, &no_points, 0, 0);
 }
