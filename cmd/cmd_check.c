@@ -211,8 +211,6 @@ static enum status run(const struct command *command, const struct arguments *ar
   return found > status ? found : status;
 }
 
-#define FIELD(name) offsetof(struct arguments, name)
-
 static const struct option options[] = {
     {"-o", "[FORMAT:]FILE",
      "write to FILE; .txt, .json and .xml (junit) pick the format; as often as wanted", OPTION_LIST,
@@ -236,21 +234,17 @@ static const struct option options[] = {
      FIELD(numeric)},
     {"--mutants", NULL, "alter each formula, and see whether that is noticed", OPTION_FLAG,
      FIELD(mutants)},
-    {"--set", "NAME=VALUE", "replace a start value: number, list, expression or @FILE", OPTION_LIST,
-     FIELD(sets)},
-    {"--of", "NODE", "the node to differentiate, instead of the net's output", OPTION_VALUE,
-     FIELD(of)},
-    {"--upstream", "VALUE", "dL/d(output), for an output with more than one entry", OPTION_VALUE,
-     FIELD(upstream)},
+    ROW_SET,
+    ROW_OF,
+    ROW_UPSTREAM,
     {"--wrt", "A,B", "whose gradients differences confirm, instead of all inputs and parameters",
      OPTION_VALUE, FIELD(wrt)},
-    {"--data-root", "DIR", "folder that data files may lie in, instead of the net's own",
-     OPTION_VALUE, FIELD(data_root)},
-    {"--threads", "N", "threads for large products (default 1)", OPTION_VALUE, FIELD(threads)},
+    ROW_DATA_ROOT,
+    ROW_THREADS,
     {"--strict", NULL,
      "warnings, inconclusive verdicts and surviving mutants make the exit status 1", OPTION_FLAG,
      FIELD(strict)},
-    {NULL, NULL, NULL, OPTION_FLAG, 0}};
+    ROW_END};
 
 const struct command command_check = {
     "check",

@@ -27,27 +27,20 @@ static enum status run(const struct command *command, const struct arguments *ar
   return answer_net(command, arguments, &answering);
 }
 
-#define FIELD(name) offsetof(struct arguments, name)
-
 static const struct option options[] = {
     {"-o", "FILE", "write to FILE, a .yaml (standard output otherwise); as often as wanted",
      OPTION_LIST, FIELD(outputs)},
-    {"--set", "NAME=VALUE", "replace a start value: number, list, expression or @FILE", OPTION_LIST,
-     FIELD(sets)},
-    {"--of", "NODE", "the node to differentiate, instead of the net's output", OPTION_VALUE,
-     FIELD(of)},
-    {"--upstream", "VALUE", "dL/d(output), for an output with more than one entry", OPTION_VALUE,
-     FIELD(upstream)},
-    {"--wrt", "A,B", "whose gradients are wanted, instead of all inputs and parameters",
-     OPTION_VALUE, FIELD(wrt)},
+    ROW_SET,
+    ROW_OF,
+    ROW_UPSTREAM,
+    ROW_WRT,
     {"--forward", "X=VALUE",
      "forward mode: how the output moves when X moves along VALUE; once for each\n"
      "                       that moves; VALUE alone for the node that --wrt names",
      OPTION_LIST, FIELD(forward)},
-    {"--data-root", "DIR", "folder that data files may lie in, instead of the net's own",
-     OPTION_VALUE, FIELD(data_root)},
-    {"--strict", NULL, "warnings make the exit status 1", OPTION_FLAG, FIELD(strict)},
-    {NULL, NULL, NULL, OPTION_FLAG, 0}};
+    ROW_DATA_ROOT,
+    ROW_STRICT,
+    ROW_END};
 
 const struct command command_derive = {
     "derive",

@@ -28,28 +28,20 @@ static enum status run(const struct command *command, const struct arguments *ar
   return answer_net(command, arguments, &answering);
 }
 
-#define FIELD(name) offsetof(struct arguments, name)
-
 static const struct option options[] = {
-    {"-o", "[FORMAT:]FILE", "write to FILE; its ending picks the format; as often as wanted",
-     OPTION_LIST, FIELD(outputs)},
+    ROW_OUTPUT,
     {"--format", "FORMAT", "format of standard output: text (default), json, npz", OPTION_VALUE,
      FIELD(format)},
     {"--all", NULL, "values and gradients of all nodes, and what flows along each edge",
      OPTION_FLAG, FIELD(all)},
-    {"--set", "NAME=VALUE", "replace a start value: number, list, expression or @FILE", OPTION_LIST,
-     FIELD(sets)},
-    {"--of", "NODE", "the node to differentiate, instead of the net's output", OPTION_VALUE,
-     FIELD(of)},
-    {"--upstream", "VALUE", "dL/d(output), for an output with more than one entry", OPTION_VALUE,
-     FIELD(upstream)},
-    {"--wrt", "A,B", "whose gradients are wanted, instead of all inputs and parameters",
-     OPTION_VALUE, FIELD(wrt)},
-    {"--data-root", "DIR", "folder that data files may lie in, instead of the net's own",
-     OPTION_VALUE, FIELD(data_root)},
-    {"--threads", "N", "threads for large products (default 1)", OPTION_VALUE, FIELD(threads)},
-    {"--strict", NULL, "warnings make the exit status 1", OPTION_FLAG, FIELD(strict)},
-    {NULL, NULL, NULL, OPTION_FLAG, 0}};
+    ROW_SET,
+    ROW_OF,
+    ROW_UPSTREAM,
+    ROW_WRT,
+    ROW_DATA_ROOT,
+    ROW_THREADS,
+    ROW_STRICT,
+    ROW_END};
 
 const struct command command_eval = {
     "eval",

@@ -20,7 +20,7 @@ static enum status run(const struct command *command, const struct arguments *ar
                      output.error ? strerror(output.error) : "out of memory");
 }
 
-static const struct option options[] = {{NULL, NULL, NULL, OPTION_FLAG, 0}};
+static const struct option options[] = {ROW_END};
 
 const struct command command_explain = {
     "explain",

@@ -21,23 +21,18 @@ static enum status run(const struct command *command, const struct arguments *ar
   return answer_net(command, arguments, &answering);
 }
 
-#define FIELD(name) offsetof(struct arguments, name)
-
 static const struct option options[] = {
     {"--of", "P", "the node to differentiate, of any shape, instead of the net's output",
      OPTION_VALUE, FIELD(of)},
     {"--wrt", "S", "by which node: a start node, or one in between", OPTION_VALUE, FIELD(wrt)},
-    {"--set", "NAME=VALUE", "replace a start value: number, list, expression or @FILE", OPTION_LIST,
-     FIELD(sets)},
-    {"-o", "[FORMAT:]FILE", "write to FILE; its ending picks the format; as often as wanted",
-     OPTION_LIST, FIELD(outputs)},
+    ROW_SET,
+    ROW_OUTPUT,
     {"--format", "FORMAT", "format of standard output: text (default), json, npz", OPTION_VALUE,
      FIELD(format)},
-    {"--data-root", "DIR", "folder that data files may lie in, instead of the net's own",
-     OPTION_VALUE, FIELD(data_root)},
-    {"--threads", "N", "threads for large products (default 1)", OPTION_VALUE, FIELD(threads)},
-    {"--strict", NULL, "warnings make the exit status 1", OPTION_FLAG, FIELD(strict)},
-    {NULL, NULL, NULL, OPTION_FLAG, 0}};
+    ROW_DATA_ROOT,
+    ROW_THREADS,
+    ROW_STRICT,
+    ROW_END};
 
 const struct command command_jacobian = {
     "jacobian",

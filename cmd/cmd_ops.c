@@ -38,7 +38,7 @@ static enum status run(const struct command *command, const struct arguments *ar
 static const struct option options[] = {{"--format", "FORMAT",
                                          "text (default) or json (see bpgraph schema ops)",
                                          OPTION_VALUE, offsetof(struct arguments, format)},
-                                        {NULL, NULL, NULL, OPTION_FLAG, 0}};
+                                        ROW_END};
 
 const struct command command_ops = {"ops",
                                     "[NAME]",

@@ -127,11 +127,8 @@ static enum status run(const struct command *command, const struct arguments *ar
   return status;
 }
 
-#define FIELD(name) offsetof(struct arguments, name)
-
 static const struct option options[] = {
-    {"-o", "[FORMAT:]FILE", "write to FILE; its ending picks the format; as often as wanted",
-     OPTION_LIST, FIELD(outputs)},
+    ROW_OUTPUT,
     {"--format", "FORMAT", "format of standard output: dot (default), svg, png, pdf", OPTION_VALUE,
      FIELD(format)},
     {"--style", "STYLE", "wires (default): numbers on the wires; boxes: one a node; compact",
@@ -153,18 +150,14 @@ static const struct option options[] = {
     {"--legend", NULL, "with title and legend (default of svg)", OPTION_FLAG, FIELD(legend)},
     {"--no-legend", NULL, "without", OPTION_FLAG, FIELD(no_legend)},
     {"--no-gradients", NULL, "values only", OPTION_FLAG, FIELD(no_gradients)},
-    {"--set", "NAME=VALUE", "replace a start value: number, list, expression or @FILE", OPTION_LIST,
-     FIELD(sets)},
-    {"--of", "NODE", "the node to differentiate, instead of the net's output", OPTION_VALUE,
-     FIELD(of)},
-    {"--upstream", "VALUE", "dL/d(output), for an output with more than one entry", OPTION_VALUE,
-     FIELD(upstream)},
+    ROW_SET,
+    ROW_OF,
+    ROW_UPSTREAM,
     {"--wrt", "A,B", "whose gradients are wanted: others' are not shown", OPTION_VALUE, FIELD(wrt)},
-    {"--data-root", "DIR", "folder that data files may lie in, instead of the net's own",
-     OPTION_VALUE, FIELD(data_root)},
-    {"--threads", "N", "threads for large products (default 1)", OPTION_VALUE, FIELD(threads)},
-    {"--strict", NULL, "warnings make the exit status 1", OPTION_FLAG, FIELD(strict)},
-    {NULL, NULL, NULL, OPTION_FLAG, 0}};
+    ROW_DATA_ROOT,
+    ROW_THREADS,
+    ROW_STRICT,
+    ROW_END};
 
 const struct command command_render = {
     "render",

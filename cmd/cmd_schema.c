@@ -17,7 +17,7 @@ static enum status run(const struct command *command, const struct arguments *ar
   return fail_system("cannot write standard output: %s", strerror(output.error));
 }
 
-static const struct option options[] = {{NULL, NULL, NULL, OPTION_FLAG, 0}};
+static const struct option options[] = {ROW_END};
 
 const struct command command_schema = {
     "schema",

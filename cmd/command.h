@@ -52,6 +52,46 @@ extern const struct command command_eval, command_derive, command_render, comman
     command_jacobian, command_hessian, command_codegen, command_ops, command_schema,
     command_explain;
 
+/* ---- rows that several commands have in their options ------------------------------------- */
+
+#define FIELD(name) offsetof(struct arguments, name)
+#define ROW_OUTPUT                                                                                 \
+  {                                                                                                \
+    "-o", "[FORMAT:]FILE", "write to FILE; its ending picks the format; as often as wanted",       \
+        OPTION_LIST, FIELD(outputs)                                                                \
+  }
+#define ROW_SET                                                                                    \
+  {                                                                                                \
+    "--set", "NAME=VALUE", "replace a start value: number, list, expression or @FILE",             \
+        OPTION_LIST, FIELD(sets)                                                                   \
+  }
+#define ROW_OF                                                                                     \
+  {                                                                                                \
+    "--of", "NODE", "the node to differentiate, instead of the net's output", OPTION_VALUE,        \
+        FIELD(of)                                                                                  \
+  }
+#define ROW_UPSTREAM                                                                               \
+  {                                                                                                \
+    "--upstream", "VALUE", "dL/d(output), for an output with more than one entry", OPTION_VALUE,   \
+        FIELD(upstream)                                                                            \
+  }
+#define ROW_WRT                                                                                    \
+  {                                                                                                \
+    "--wrt", "A,B", "whose gradients are wanted, instead of all inputs and parameters",            \
+        OPTION_VALUE, FIELD(wrt)                                                                   \
+  }
+#define ROW_DATA_ROOT                                                                              \
+  {                                                                                                \
+    "--data-root", "DIR", "folder that data files may lie in, instead of the net's own",           \
+        OPTION_VALUE, FIELD(data_root)                                                             \
+  }
+#define ROW_THREADS                                                                                \
+  { "--threads", "N", "threads for large products (default 1)", OPTION_VALUE, FIELD(threads) }
+#define ROW_STRICT                                                                                 \
+  { "--strict", NULL, "warnings make the exit status 1", OPTION_FLAG, FIELD(strict) }
+#define ROW_END                                                                                    \
+  { NULL, NULL, NULL, OPTION_FLAG, 0 }
+
 /* ---- what commands share ----------------------------------------------------------------- */
 
 /* Prints "bpgraph: error: ..." to standard error and returns STATUS_CANNOT. */
